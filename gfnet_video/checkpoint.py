@@ -1,0 +1,169 @@
+"""A checkpoint is a folder that describes itself: config.json and model.safetensors, and nothing pickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gfnet_video.config import Config, from_dict, to_dict
+from gfnet_video.errors import CheckpointError, ConfigError, unknown
+from gfnet_video.model import GFNet
+from gfnet_video.nn.exit_rule import ExitRule
+
+BUNDLED = Path(__file__).parent / "bundled" / "models"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model says of itself. `valid_for` is where its thresholds hold; `selftest` proves the file is whole."""
+
+    config: Config
+    classes: tuple[str, ...]
+    rule: ExitRule
+    valid_for: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+
+
+class Recogniser(GFNet):
+    """A GFNet that knows its card: class names, preprocessing, thresholds, where it comes from."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(card.config.model)
+        self.card = card
+
+
+def save(folder: Path, model: GFNet, card: Card, *, half: bool = False) -> None:
+    """Write the checkpoint; each file appears whole or not at all. half: store float16, the self-test uses it rounded."""
+    if len(card.classes) != card.config.model.classes:
+        raise ConfigError(f"{len(card.classes)} class names for {card.config.model.classes} classes")
+    weights = {k: _stored(v, half) for k, v in model.state_dict().items()}
+    rounded = Recogniser(card)
+    rounded.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        save_file(weights, Path(scratch) / "model.safetensors")
+        (Path(scratch) / "config.json").write_text(json.dumps(_described(card, rounded), indent=1) + "\n")
+        for name in ("model.safetensors", "config.json"):
+            os.replace(Path(scratch) / name, folder / name)
+
+
+def _stored(value: Tensor, half: bool) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.half() if half and value.is_floating_point() else value
+
+
+def _described(card: Card, model: GFNet) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "config": to_dict(card.config),
+        "classes": list(card.classes),
+        "exit": asdict(card.rule),
+        "valid_for": card.valid_for,
+        "provenance": card.provenance,
+        "results": card.results,
+        "selftest": {"seed": 0, "logits": self_test(model)},
+    }
+
+
+@torch.inference_mode()
+def self_test(model: GFNet) -> list[float]:
+    """Final logits (K) of a seeded clip of noise, the patches forced to the middle so that rounding cannot move them."""
+    training = model.training
+    side, frames = model.config.frame_side, model.config.frames
+    clip = torch.randn(1, frames, 3, side, side, generator=torch.Generator().manual_seed(0))
+    centres = None if model.focus_net is None else torch.full((1, frames, 2), 0.5)
+    logits: list[float] = model.eval()(clip, centres=centres).logits[0].tolist()
+    model.train(training)
+    return logits
+
+
+def find(name: str | Path) -> Path:
+    """The folder of a bundled model's name, or the folder itself. Raises CheckpointError."""
+    for folder in (Path(name), BUNDLED / str(name)):
+        if (folder / "config.json").is_file():
+            return folder
+    if Path(name).is_dir():
+        raise CheckpointError(f"{name}: holds no config.json; expected a checkpoint folder")
+    raise CheckpointError(unknown("model", name, (p.name for p in BUNDLED.glob("*") if p.is_dir())))
+
+
+def load(name: str | Path, *, verify: bool = False) -> Recogniser:
+    """Load a model in eval mode from a bundled name or a folder.
+
+    verify: also run the self-test. Raises CheckpointError for a folder that is absent, broken or does not fit, naming
+    every missing, unexpected and misshapen tensor.
+    """
+    folder = find(name)
+    data = _read_json(folder / "config.json")
+    card = _card(data, folder)
+    model = Recogniser(card)
+    _fill(model, load_weights(folder), folder)
+    model.eval()
+    if verify:
+        check_self_test(model, data["selftest"]["logits"], folder)
+    return model
+
+
+def check_self_test(model: GFNet, expected: list[float], folder: Path) -> None:
+    """Raise CheckpointError where the seeded clip's logits are further than 1e-3 from the stored ones."""
+    apart = max(abs(a - b) for a, b in zip(self_test(model), expected, strict=True))
+    if not apart < 1e-3 * max(1.0, max(map(abs, expected))):
+        raise CheckpointError(f"{folder}: self-test logits differ by {apart:.2g}; the file or the installation is damaged")
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint folder, floats as float32."""
+    path = folder / "model.safetensors"
+    try:
+        held = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    return {k: v.float() if v.is_floating_point() else v for k, v in held.items()}
+
+
+def _fill(model: GFNet, weights: dict[str, Tensor], folder: Path) -> None:
+    wanted = model.state_dict()
+    lines = [f"missing {k} {tuple(v.shape)}" for k, v in wanted.items() if k not in weights]
+    lines += [f"unexpected {k} {tuple(v.shape)}" for k, v in weights.items() if k not in wanted]
+    lines += [
+        f"misshapen {k}: file {tuple(weights[k].shape)}, model {tuple(v.shape)}"
+        for k, v in wanted.items()
+        if k in weights and weights[k].shape != v.shape
+    ]
+    if lines:
+        shown = "\n  ".join(lines[:20] + ([f"... and {len(lines) - 20} more"] if len(lines) > 20 else []))
+        raise CheckpointError(f"{folder}: the tensors do not fit the config:\n  {shown}")
+    model.load_state_dict(weights, strict=True)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: expected a mapping with format {FORMAT}")
+    return data
+
+
+def _card(data: dict[str, Any], folder: Path) -> Card:
+    try:
+        rule = ExitRule(tuple(data["exit"]["temperatures"]), tuple(data["exit"]["thresholds"]))
+        config = from_dict(Config, data["config"], "config")
+        card = Card(config, tuple(data["classes"]), rule, data["valid_for"], data["provenance"], data["results"])
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{folder}/config.json: {error}") from error
+    if len(card.classes) != config.model.classes:
+        raise CheckpointError(f"{folder}/config.json: {len(card.classes)} class names for {config.model.classes} classes")
+    return card

@@ -1,0 +1,116 @@
+"""Clips as tensors: sampled, decoded and scaled, from files or from a cache of frames at the working side."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.errors import VideoError
+from gfnet_video.video.reader import VideoReader
+from gfnet_video.video.samplers import all_indices, jittered_indices, uniform_indices
+from gfnet_video.video.transforms import resize_crop
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class FrameCache:
+    """All frames of a split at one side: `pixels` (F,side,side,3) uint8, clip i's at starts[i]:starts[i+1].
+
+    `bad` maps clips that could not be read to the reason; they hold no frames.
+    """
+
+    pixels: np.ndarray
+    starts: np.ndarray
+    bad: dict[int, str]
+
+    def clip(self, index: int) -> np.ndarray:
+        """Frames of one clip (frames,side,side,3), a view."""
+        return self.pixels[self.starts[index] : self.starts[index + 1]]
+
+
+def clip_frames(path: Path, side: int, *, reader: str = "auto") -> Tensor:
+    """All frames of a file as uint8 (frames,3,side,side). Raises VideoError."""
+    with VideoReader(path, reader=reader) as video:
+        return torch.cat([resize_crop(f[None], frame_side=side) for f in video.read(all_indices(video.count()))])
+
+
+def build_cache(manifest: Manifest, side: int, folder: Path, progress: Progress = lambda done, total: None) -> FrameCache:
+    """Decode a split once; later calls map the file. Written under a temporary name and renamed when whole."""
+    key = hashlib.sha256(f"{manifest.digest()}{side}{manifest.paths[:1]}".encode()).hexdigest()[:12]
+    base = folder / f"{manifest.split}_{side}_{key}"
+    if not base.with_suffix(".npz").is_file():
+        _write_cache(manifest, side, base, progress)
+    with np.load(base.with_suffix(".npz")) as index:  # allow_pickle is off
+        starts, where, why = index["starts"], index["bad"], index["why"]
+    shape = (int(starts[-1]), side, side, 3)
+    pixels = np.memmap(base.with_suffix(".u8"), np.uint8, "r", shape=shape)
+    return FrameCache(pixels, starts, {int(i): str(r) for i, r in zip(where, why, strict=True)})
+
+
+def _write_cache(manifest: Manifest, side: int, base: Path, progress: Progress) -> None:
+    base.parent.mkdir(parents=True, exist_ok=True)
+    lengths, bad = [0], {}
+    temporary = base.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as out:
+        for i, path in enumerate(manifest.paths):
+            try:
+                frames = clip_frames(path, side).permute(0, 2, 3, 1).contiguous().numpy()
+                out.write(frames.tobytes())
+                lengths.append(len(frames))
+            except VideoError as error:
+                bad[i] = error.reason
+                lengths.append(0)
+            progress(i + 1, len(manifest))
+    os.replace(temporary, base.with_suffix(".u8"))
+    with temporary.open("wb") as index:
+        np.savez(index, starts=np.cumsum(lengths), bad=np.array(list(bad), np.int64), why=np.array(list(bad.values()), str))
+    os.replace(temporary, base.with_suffix(".npz"))
+
+
+class Clips(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    """A split as (frames uint8 (T,3,side,side), label); a bad clip is (an empty tensor, -1), never another clip.
+
+    jitter: sample a random frame of each segment, drawn from (seed, epoch, index), else its centre.
+    """
+
+    def __init__(
+        self, manifest: Manifest, frames: int, side: int, *, cache: FrameCache | None = None, jitter: bool = False, seed: int = 0
+    ) -> None:
+        self.manifest, self.frames, self.side, self.cache = manifest, frames, side, cache
+        self.jitter, self.seed, self.epoch = jitter, seed, 0
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        try:
+            return self.read(index), self.manifest.labels[index]
+        except VideoError:
+            return torch.empty(0, dtype=torch.uint8), -1
+
+    def indices(self, total: int, index: int) -> list[int]:
+        """Which frames of a clip of `total` frames."""
+        if not self.jitter:
+            return uniform_indices(total, self.frames)
+        return jittered_indices(total, self.frames, np.random.default_rng([self.seed, self.epoch, index]))
+
+    def read(self, index: int) -> Tensor:
+        """The sampled frames of one clip. Raises VideoError."""
+        path = self.manifest.paths[index]
+        if self.cache is None:
+            with VideoReader(path) as video:
+                wanted = self.indices(video.count(), index)
+                return torch.cat([resize_crop(f[None], frame_side=self.side) for f in video.read(wanted)])
+        if index in self.cache.bad:
+            raise VideoError(path, self.cache.bad[index])
+        frames = self.cache.clip(index)
+        return torch.from_numpy(frames[self.indices(len(frames), index)]).permute(0, 3, 1, 2)

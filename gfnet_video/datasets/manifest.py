@@ -1,0 +1,75 @@
+"""Which clips a split holds: paths, labels and class names, read from the annotation files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gfnet_video.datasets.catalog import Dataset, require
+from gfnet_video.errors import ConfigError, DataError, unknown
+
+SUFFIXES = (".webm", ".mp4")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A split: `classes` in label order, and for each clip its id, file and label index (-1: no label given)."""
+
+    split: str
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    paths: tuple[Path, ...]
+    labels: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def head(self, count: int) -> Manifest:
+        """The first `count` clips."""
+        return Manifest(self.split, self.classes, self.ids[:count], self.paths[:count], self.labels[:count])
+
+    def digest(self) -> str:
+        """sha256 of ids, labels and class names: which data a result or a threshold belongs to."""
+        text = json.dumps([self.classes, self.ids, self.labels])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_manifest(row: Dataset, root: Path, split: str) -> Manifest:
+    """Read one split in Something-Something V2's format (labels/*.json beside a folder of ID.webm or ID.mp4).
+
+    Raises DataError where files are absent or broken, naming the file; ConfigError for a split the set has not.
+    """
+    require(row, root)
+    if split not in row.splits:
+        raise ConfigError(unknown(f"split of {row.name}", split, row.splits))
+    ids_of = {name: int(index) for name, index in _json(root / "labels" / "labels.json").items()}
+    classes = tuple(sorted(ids_of, key=ids_of.__getitem__))
+    if sorted(ids_of.values()) != list(range(len(classes))):
+        raise DataError(f"{root}/labels/labels.json: class ids are not 0 to {len(classes) - 1}")
+    file = root / "labels" / row.splits[split]
+    items = _json(file)
+    labels = tuple(_label(item, ids_of, file) for item in items)
+    present = {p.stem: p for p in (root / row.folder).iterdir() if p.suffix in SUFFIXES}
+    ids = tuple(str(item["id"]) for item in items)
+    paths = tuple(present.get(i, root / row.folder / f"{i}.webm") for i in ids)
+    return Manifest(split, classes, ids, paths, labels)
+
+
+def _label(item: dict[str, Any], ids_of: dict[str, int], file: Path) -> int:
+    """The class of an item: its template without brackets. Only the brackets go; their words stay."""
+    if "template" not in item:
+        return -1
+    name = item["template"].replace("[", "").replace("]", "")
+    if name not in ids_of:
+        raise DataError(f"{file}: clip {item.get('id')}: " + unknown("class", name, ids_of))
+    return ids_of[name]
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: cannot be read as JSON: {error}") from error

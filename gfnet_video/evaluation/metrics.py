@@ -1,0 +1,78 @@
+"""Accuracy from video-level logits, and the pass over a split that collects them."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gfnet_video.datasets.clips import Clips
+from gfnet_video.errors import VideoError
+from gfnet_video.model import GFNet
+from gfnet_video.video.transforms import normalise
+
+
+@dataclass(frozen=True)
+class StepLogits:
+    """All looks of a split: `logits` (N,S,K), `labels` (N,), `centres` (N,F,2), `failed` {clip index: reason}.
+
+    A failed clip's logits are NaN, so that it can be right nowhere. `seconds` is the network's time.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    centres: Tensor
+    failed: dict[int, str]
+    seconds: float
+
+
+def accuracy(logits: Tensor, labels: Tensor, top: int = 1) -> float:
+    """The part of videos whose class is among the `top` highest logits (N,K); rows with NaN count as wrong."""
+    best = logits.nan_to_num(-math.inf).topk(min(top, logits.shape[-1]), -1).indices
+    right = (best == labels[:, None]).any(-1) & ~logits.isnan().any(-1)
+    return float(right.float().mean())
+
+
+def step_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
+    """Top-1 after each step, from (N,S,K)."""
+    return [accuracy(logits[:, s], labels) for s in range(logits.shape[1])]
+
+
+@torch.inference_mode()
+def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frames: int | None = None) -> StepLogits:
+    """Run every look on every clip, no exit. shuffle_frames: a seed that puts each clip's frames in random order."""
+    model.eval()
+    config, n = model.config, len(clips)
+    logits = torch.full((n, model.steps, config.classes), math.nan)
+    centres = torch.full((n, config.frames if config.focus else 0, 2), math.nan)
+    failed: dict[int, str] = {}
+    seconds = 0.0
+    for start in range(0, n, batch):
+        good, pixels = read_batch(clips, range(start, min(n, start + batch)), failed)
+        if not good:
+            continue
+        if shuffle_frames is not None:
+            order = torch.randperm(config.frames, generator=torch.Generator().manual_seed(shuffle_frames + start))
+            pixels = pixels[:, order]
+        began = time.perf_counter()
+        looks = model(normalise(pixels, config.mean, config.std))
+        seconds += time.perf_counter() - began
+        logits[good], centres[good] = looks.step_logits, looks.centres
+    return StepLogits(logits, torch.tensor(clips.manifest.labels), centres, failed, seconds)
+
+
+def read_batch(clips: Clips, indices: range, failed: dict[int, str]) -> tuple[list[int], Tensor]:
+    """The readable clips among `indices` and their pixels (b,T,3,H,W) uint8; the others go into `failed` by reason."""
+
+    good: list[int] = []
+    pixels: list[Tensor] = []
+    for i in indices:
+        try:
+            pixels.append(clips.read(i))
+            good.append(i)
+        except VideoError as error:
+            failed[i] = error.reason
+    return good, torch.stack(pixels) if pixels else torch.empty(0)

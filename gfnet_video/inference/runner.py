@@ -1,0 +1,146 @@
+"""The exit loop on one video: decode a frame, look at it, stop as soon as it is sure."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from gfnet_video.checkpoint import Card, Recogniser
+from gfnet_video.errors import VideoError
+from gfnet_video.inference.macs import LookMacs, count_macs
+from gfnet_video.inference.timing import Seconds, timed_items, timed_looks
+from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.records import Prediction, Step
+from gfnet_video.video.reader import VideoEnded, VideoReader
+from gfnet_video.video.samplers import uniform_indices
+from gfnet_video.video.transforms import normalise, resize_crop
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to infer. confidence: replaces all thresholds; exits off: all looks are taken; chunk: frames a step."""
+
+    confidence: float | None = None
+    exits: bool = True
+    reader: str = "auto"
+    chunk: int = 1
+
+
+def rule_of(card: Card, options: Options) -> ExitRule:
+    """The exit rule that holds under these options."""
+    if not options.exits:
+        return ExitRule.never(len(card.rule.temperatures), card.rule.temperatures)
+    return card.rule if options.confidence is None else card.rule.at(options.confidence)
+
+
+def frames(model: Recogniser, path: str | Path, *, reader: str = "auto") -> Iterator[Tensor]:
+    """Normalised frames (1,3,frame_side,frame_side) of the file, sampled as the model was trained.
+
+    Each is decoded when it is asked for. Raises VideoError; VideoEnded where the file ends before its header says.
+    """
+    with VideoReader(path, reader=reader) as video:
+        yield from _frames(model, video, uniform_indices(_claimed(video), model.config.frames), defaultdict(float))
+
+
+def predict(
+    model: Recogniser,
+    path: str | Path,
+    *,
+    confidence: float | None = None,
+    exits: bool = True,
+    reader: str = "auto",
+    chunk: int = 1,
+    macs: LookMacs | None = None,
+) -> Prediction:
+    """Recognise one video; what an exit saves is neither decoded nor computed.
+
+    Where the file ends before its header says, the clip is sampled once more on its true count, and a warning says so.
+    macs: pass `count_macs(model)` when predicting many. Raises VideoError naming the file and the reason.
+    """
+    options = Options(confidence, exits, reader, chunk)
+    macs = macs or count_macs(model)
+    try:
+        return _predict(model, path, options, macs, None)
+    except VideoEnded as early:
+        if early.frames < 1:
+            raise
+        return _predict(model, path, options, macs, early.frames)
+
+
+def _predict(model: Recogniser, path: str | Path, options: Options, macs: LookMacs, true_count: int | None) -> Prediction:
+    seconds: Seconds = defaultdict(float)
+    rule = rule_of(model.card, options)
+    began = time.perf_counter()
+    with VideoReader(path, reader=options.reader) as video, timed_looks(model, seconds):
+        claimed = _claimed(video)
+        indices = uniform_indices(true_count or claimed, model.config.frames)
+        taken: list[Step] = []
+        for step in model.stream(_frames(model, video, indices, seconds), chunk=options.chunk):
+            taken.append(step)
+            if bool(rule.fires(step.logits, step.index)):
+                break
+    seconds["total"] = time.perf_counter() - began
+    warnings = []
+    if true_count is not None:
+        warnings.append(f"the header claims {claimed} frames but {true_count} decode: sampled once more on the true count")
+    if options.chunk != model.card.valid_for.get("chunk", options.chunk):
+        warnings.append(f"thresholds were found for chunk {model.card.valid_for['chunk']}, used with {options.chunk}")
+    return _summary(model, path, rule, taken, indices, dict(seconds), macs, tuple(warnings))
+
+
+def _claimed(video: VideoReader) -> int:
+    count = video.header_frames if video.header_frames else video.count()
+    if count < 1:
+        raise VideoError(video.path, "no frame can be decoded")
+    return count
+
+
+def _frames(model: Recogniser, video: VideoReader, indices: list[int], seconds: Seconds) -> Iterator[Tensor]:
+    config = model.config
+    for pixels in timed_items(video.read(indices), seconds, "decode"):
+        began = time.perf_counter()
+        small = resize_crop(pixels[None], frame_side=config.frame_side)
+        ready = normalise(small, config.mean, config.std)
+        seconds["preprocess"] += time.perf_counter() - began
+        yield ready
+
+
+def _summary(
+    model: Recogniser,
+    path: str | Path,
+    rule: ExitRule,
+    taken: list[Step],
+    indices: list[int],
+    seconds: dict[str, float],
+    macs: LookMacs,
+    warnings: tuple[str, ...],
+) -> Prediction:
+    last = taken[-1]
+    scores = rule.probabilities(last.logits, last.index)[0]
+    top = scores.topk(min(5, len(scores)))
+    names = model.card.classes
+    centres = tuple((float(s.centre[0, 0]), float(s.centre[0, 1])) for s in taken if s.centre is not None)
+    steps = model.steps
+    glances = len(taken) if steps == model.config.frames else model.config.frames
+    return Prediction(
+        path=str(path),
+        label=names[int(top.indices[0])],
+        score=float(top.values[0]),
+        top5=tuple((names[int(i)], float(v)) for v, i in zip(*top, strict=True)),
+        exit_step=last.index + 1,
+        steps=steps,
+        exited=last.index + 1 < steps,
+        frames_decoded=glances,
+        frame_indices=tuple(indices[:glances]),
+        patches=centres,
+        gmacs=macs.of(glances, len(centres)),
+        seconds=seconds,
+        step_scores=tuple(float(rule.probabilities(s.logits, s.index).max()) for s in taken),
+        warnings=warnings,
+    )
+

@@ -1,0 +1,99 @@
+"""Video-level evidence: the mean over frames of what each kind of look said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from gfnet_video.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Sums so far: `glance` and `focus` (B,K), how many frames each holds (B,), and the `last` centre (B,2)."""
+
+    glance: Tensor
+    focus: Tensor
+    glanced: Tensor
+    focused: Tensor
+    last: Tensor
+
+    @classmethod
+    def start(cls, videos: int, classes: int, like: Tensor) -> Evidence:
+        """No evidence yet: zeros, so that a fresh video is a row of zeros."""
+        sums = like.new_zeros(videos, classes)
+        none = like.new_zeros(videos)
+        return cls(sums, sums, none, none, like.new_zeros(videos, 2))
+
+
+class Classifier(nn.Module):
+    """A linear classifier; with `factors` the classes are all combinations of a few choices, the last varying fastest.
+
+    Under factors (10, 4) the 40 logits are sums of one of 10 and one of 4, so the softmax is the product of two:
+    cross-entropy on the class is then cross-entropy on each factor. Weights start at N(0, 0.001), as in TSM.
+    """
+
+    def __init__(self, width: int, classes: int, factors: tuple[int, ...] = (), dropout: float = 0.0) -> None:
+        super().__init__()
+        self.factors = factors or (classes,)
+        if prod(self.factors) != classes:
+            raise ConfigError(f"factors {factors} make {prod(self.factors)} classes; expected {classes}")
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(width, sum(self.factors))
+        nn.init.normal_(self.linear.weight, std=0.001)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """pooled (...,D) -> logits (...,K)."""
+        parts = self.linear(self.dropout(pooled)).split(self.factors, -1)
+        logits: Tensor = parts[0]
+        for part in parts[1:]:
+            logits = (logits[..., :, None] + part[..., None, :]).flatten(-2)
+        return logits
+
+
+class Aggregator(nn.Module):
+    """Mean of the glances' logits plus mean of the focus looks' logits, order-free within each kind.
+
+    A patch that follows an object hides its motion, so each focus look's evidence also sees where the patch was and
+    how it moved: a small network on (y, x, dy, dx).
+    """
+
+    def __init__(self, classes: int, factors: tuple[int, ...] = (), hidden: int = 32) -> None:
+        super().__init__()
+        self.classes = classes
+        self.track = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), Classifier(hidden, classes, factors))
+
+    def forward(
+        self, evidence: Evidence, *, glance: Tensor | None = None, focus: Tensor | None = None, centres: Tensor | None = None
+    ) -> tuple[Evidence, Tensor]:
+        """glance, focus: logits (B,k,K) of k frames, either or both; centres (B,k,2) go with focus.
+
+        Returns the new evidence and the video-level logits after each of the k frames, (B,k,K).
+        """
+        last = evidence.last
+        if focus is not None and centres is not None:
+            focus = focus + self.track(self._motion(centres, evidence))
+            last = centres[:, -1]
+        glances, glanced = _running(evidence.glance, evidence.glanced, glance)
+        focuses, focused = _running(evidence.focus, evidence.focused, focus)
+        video = glances / glanced.clamp(min=1)[..., None] + focuses / focused.clamp(min=1)[..., None]
+        return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), video
+
+    def _motion(self, centres: Tensor, evidence: Evidence) -> Tensor:
+        """(y, x, dy, dx) of each frame's centre, (B,k,4); the first of a video has not moved."""
+        before = torch.cat([evidence.last[:, None], centres[:, :-1]], 1)
+        moved = centres - before
+        started = (evidence.focused > 0).to(moved)[:, None, None]
+        return torch.cat([centres, torch.cat([moved[:, :1] * started, moved[:, 1:]], 1)], -1)
+
+
+def _running(total: Tensor, count: Tensor, new: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Running sums (B,k,K) and counts (B,k) after each new frame; without new ones, one frame of what stood."""
+    if new is None:
+        return total[:, None], count[:, None]
+    steps = torch.arange(1, new.shape[1] + 1, device=new.device, dtype=count.dtype)
+    return torch.cat([total[:, None], new], 1).cumsum(1)[:, 1:], count[:, None] + steps

@@ -1,0 +1,56 @@
+"""When to stop: the first step whose calibrated confidence reaches its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gfnet_video.errors import ConfigError
+
+NEVER = 2.0  # no probability reaches it
+
+
+@dataclass(frozen=True)
+class ExitRule:
+    """Exit at the first step s with max softmax(logits / temperatures[s]) >= thresholds[s]; the last always exits."""
+
+    temperatures: tuple[float, ...]
+    thresholds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.temperatures) != len(self.thresholds) or not self.temperatures:
+            raise ConfigError(f"{len(self.temperatures)} temperatures, {len(self.thresholds)} thresholds; expected equal")
+        if min(self.temperatures) <= 0:
+            raise ConfigError(f"temperatures are {self.temperatures}; expected all above 0")
+
+    @classmethod
+    def never(cls, steps: int, temperatures: Sequence[float] = ()) -> ExitRule:
+        """Take all steps."""
+        return cls(tuple(temperatures) or (1.0,) * steps, (NEVER,) * steps)
+
+    def at(self, confidence: float) -> ExitRule:
+        """The same temperatures with one confidence in the place of all thresholds."""
+        if not 0 < confidence <= 1:
+            raise ConfigError(f"confidence is {confidence}; expected above 0 and at most 1")
+        return ExitRule(self.temperatures, (confidence,) * len(self.temperatures))
+
+    def probabilities(self, logits: Tensor, step: int) -> Tensor:
+        """Calibrated class probabilities (B,K) of the video-level logits (B,K) after `step` (0-based)."""
+        return (logits / self.temperatures[self._within(step)]).softmax(-1)
+
+    def fires(self, logits: Tensor, step: int) -> Tensor:
+        """(B,) bool: which videos stop after this step."""
+        return self.probabilities(logits, step).amax(-1) >= self.thresholds[self._within(step)]
+
+    def exits(self, step_logits: Tensor) -> Tensor:
+        """(B,) index of the step at which each video stops, from (B,S,K) logits of all steps."""
+        steps = step_logits.shape[1]
+        fired = torch.stack([self.fires(step_logits[:, s], s) for s in range(steps)], 1)
+        fired[:, -1] = True
+        return fired.int().argmax(1)
+
+    def _within(self, step: int) -> int:
+        return min(step, len(self.temperatures) - 1)

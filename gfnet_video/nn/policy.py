@@ -1,0 +1,58 @@
+"""Where to look: a recurrent policy over the glance's maps, one centre per frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Policy(nn.Module):
+    """A convolutional GRU over time whose output is a heat map; the centre is where its mass lies.
+
+    The expected place under the heat map keeps the policy equivariant to where things are, so that what is learned in
+    one corner holds in all others. The hidden map is its only state, and it is passed in and out.
+
+    channels: of the joined glance map; hidden: of the recurrent map; room: (frame_side - patch_side) / frame_side,
+    which turns a place in the frame into a centre.
+    """
+
+    def __init__(self, channels: int, *, hidden: int, room: float) -> None:
+        super().__init__()
+        self.hidden, self.room = hidden, room
+        self.squeeze = nn.Sequential(nn.Conv2d(channels, hidden, 1), nn.ReLU())
+        self.gates = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1)
+        self.candidate = nn.Conv2d(2 * hidden, hidden, 3, padding=1)
+        self.heat = nn.Conv2d(2 * hidden, 1, 1)
+        nn.init.normal_(self.heat.weight, std=0.01)
+        nn.init.zeros_(self.heat.bias)  # type: ignore[arg-type]
+
+    def forward(self, maps: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """maps: (B,T,C,h,w); state: (B,hidden,h,w) or None at the start.
+
+        Returns centres (B,T,2), beyond [0, 1] where the heat lies nearer to an edge than half a patch, and the state.
+        """
+        b, t = maps.shape[:2]
+        x = self.squeeze(maps.flatten(0, 1)).unflatten(0, (b, t))  # (B,T,hidden,h,w)
+        h = torch.zeros_like(x[:, 0]) if state is None else state
+        heats = []
+        for i in range(t):
+            h = self._step(x[:, i], h)
+            heats.append(self.heat(torch.cat([x[:, i], h], 1)))
+        return self._centres(torch.stack(heats, 1)), h
+
+    def _step(self, x: Tensor, h: Tensor) -> Tensor:
+        update, reset = self.gates(torch.cat([x, h], 1)).sigmoid().chunk(2, 1)
+        new = self.candidate(torch.cat([x, reset * h], 1)).tanh()
+        return h + update * (new - h)
+
+    def _centres(self, heat: Tensor) -> Tensor:
+        b, t, _, rows, cols = heat.shape
+        mass = heat.flatten(2).softmax(-1).view(b, t, rows, cols)
+        y = (mass.sum(3) * _cell_centres(rows, mass)).sum(-1)
+        x = (mass.sum(2) * _cell_centres(cols, mass)).sum(-1)
+        place = torch.stack([y, x], -1)  # (B,T,2), where in the frame
+        return (place - 0.5) / self.room + 0.5
+
+
+def _cell_centres(count: int, like: Tensor) -> Tensor:
+    return (torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) / count

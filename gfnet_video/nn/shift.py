@@ -1,0 +1,65 @@
+"""Temporal shift (Lin et al., TSM, ICCV 2019, arXiv 1811.08383) with its state as an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+
+def causal_shift(x: Tensor, last: Tensor | None, *, frames: int, fold: int) -> tuple[Tensor, Tensor]:
+    """Give the first `fold` channels of every frame the values of the frame before.
+
+    x: (B*T,C,H,W), frames of a video adjacent; last: (B,fold,H,W), those channels of the frame before the first,
+    None for the start of a video (zeros). Returns the shifted x and the `last` to pass next time.
+    """
+    out = x.clone()
+    was = x.unflatten(0, (-1, frames))  # (B,T,C,H,W)
+    now = out.unflatten(0, (-1, frames))
+    now[:, 1:, :fold] = was[:, :-1, :fold]
+    now[:, 0, :fold] = 0 if last is None else last
+    return out, was[:, -1, :fold].clone()
+
+
+def _inverted_residual(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
+    for name in ("conv_pw", "bn1", "conv_dw", "bn2", "aa", "se", "conv_pwl", "bn3", "drop_path"):
+        shifted = getattr(block, name)(shifted)
+    return shifted + x
+
+
+def _residual(block: nn.Module, x: Tensor, shifted: Tensor, inner: tuple[str, ...], act: str) -> Tensor:
+    for name in inner:
+        layer = getattr(block, name)
+        shifted = shifted if layer is None else layer(shifted)
+    identity: Tensor = x if block.downsample is None else block.downsample(x)
+    out: Tensor = getattr(block, act)(shifted + identity)
+    return out
+
+
+def _basic(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
+    inner = ("conv1", "bn1", "drop_block", "act1", "aa", "conv2", "bn2", "se", "drop_path")
+    return _residual(block, x, shifted, inner, "act2")
+
+
+def _bottleneck(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
+    inner = ("conv1", "bn1", "act1", "conv2", "bn2", "drop_block", "act2", "aa", "conv3", "bn3", "se", "drop_path")
+    return _residual(block, x, shifted, inner, "act3")
+
+
+# How each of timm's residual blocks runs when its branch sees the shifted input and its identity the original:
+# TSM's residual placement. A test holds every row equal to the block's own forward when nothing is shifted.
+BRANCHES: dict[str, Callable[[nn.Module, Tensor, Tensor], Tensor]] = {
+    "InvertedResidual": _inverted_residual,
+    "BasicBlock": _basic,
+    "Bottleneck": _bottleneck,
+}
+
+
+def takes_shift(block: nn.Module) -> bool:
+    """Whether TSM shifts this block: every ResNet block, and inverted residuals that have a skip connection."""
+    return type(block).__name__ in BRANCHES and bool(getattr(block, "has_skip", True))
+
+
+def run_shifted(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
+    """The block's output with `shifted` in its branch and `x` on its identity path, both (B*T,C,H,W)."""
+    return BRANCHES[type(block).__name__](block, x, shifted)

@@ -1,0 +1,158 @@
+"""One training run from data to checkpoint: prepare the data, train, measure on dev after each epoch, write the model."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gfnet_video.checkpoint import Card, save
+from gfnet_video.config import Config, StageConfig, dump_config
+from gfnet_video.datasets.catalog import Dataset, require
+from gfnet_video.datasets.clips import Clips, FrameCache, build_cache
+from gfnet_video.datasets.manifest import Manifest, read_manifest
+from gfnet_video.errors import ConfigError
+from gfnet_video.evaluation.metrics import accuracy, step_logits_of
+from gfnet_video.model import GFNet
+from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.training.initial import initialise
+from gfnet_video.training.trainer import Report, train
+
+
+def train_session(
+    row: Dataset, config: Config, root: Path, run: Path, *, resume: bool = False, limit: int | None = None
+) -> Path:
+    """Train `config` on the data set at `root`; returns the checkpoint folder `run`/model.
+
+    mini is generated where it is absent. Raises DataError (absent or bad data), ConfigError (the data has another
+    number of classes, or the run exists and resume was not asked for), CheckpointError.
+    """
+    console = Console(stderr=True)
+    if row.name == "mini":
+        make_mini(root, console)
+    require(row, root)
+    if (run / "last.pt").is_file() and not resume:
+        raise ConfigError(f"{run} holds a run already; go on with --resume, or name another folder with --run")
+    manifest = read_manifest(row, root, "train")
+    manifest = manifest if limit is None else manifest.head(limit)
+    if len(manifest.classes) != config.model.classes:
+        raise ConfigError(f"model.classes is {config.model.classes}; {row.name} has {len(manifest.classes)}")
+    run.mkdir(parents=True, exist_ok=True)
+    _write(run / "config.yaml", dump_config(config))
+    torch.manual_seed(config.train.seed)
+    model = GFNet(config.model)
+    if not (resume and (run / "last.pt").is_file()):
+        initialise(model, config.train)
+    clips = clips_of(manifest, config, root, console, jitter=True)
+    dev = clips_of(read_manifest(row, root, "dev"), config, root, console)
+    log = _Log(run, console, dev)
+    began = time.time()
+    with log.progress:
+        train(model, clips, config, run, resume=resume, listen=log.batch, after_epoch=log.epoch)
+    card = Card(
+        replace(config, results={}),
+        manifest.classes,
+        ExitRule.never(model.steps),
+        provenance=_provenance(row, manifest, began),
+        results={"dev": log.last},
+    )
+    save(run / "model", model, card)
+    return run / "model"
+
+
+def make_mini(root: Path, console: Console) -> None:
+    """Generate the embedded data set where it is absent; says so."""
+    from gfnet_video.datasets.mini import generate
+
+    with Progress(TextColumn("rendering mini"), BarColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("", total=None)
+        generate(root, progress=lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def clips_of(manifest: Manifest, config: Config, root: Path, console: Console, *, jitter: bool = False) -> Clips:
+    """The split as clips at the working side, decoded once into root/cache when train.cache is on."""
+    cache: FrameCache | None = None
+    model = config.model
+    if config.train.cache:
+        with Progress(TextColumn(f"decoding {manifest.split}"), BarColumn(), TimeRemainingColumn(), console=console) as bar:
+            task = bar.add_task("", total=len(manifest))
+            cache = build_cache(manifest, model.frame_side, root / "cache", lambda done, _: bar.update(task, completed=done))
+        if cache.bad:
+            console.print(f"{manifest.split}: {len(cache.bad)} of {len(manifest)} clips cannot be read", markup=False)
+    return Clips(manifest, model.frames, model.frame_side, cache=cache, jitter=jitter, seed=config.train.seed)
+
+
+class _Log:
+    """Progress on a terminal, one line an epoch elsewhere, and every epoch in run/log.jsonl."""
+
+    def __init__(self, run: Path, console: Console, dev: Clips) -> None:
+        self.run, self.console, self.dev = run, console, dev
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+        )
+        self.last: dict[str, float] = {}
+        self.task = self.progress.add_task("", total=None)
+        self.reports: list[Report] = []
+
+    def batch(self, report: Report) -> None:
+        self.reports.append(report)
+        words = f"{report.stage} {report.epoch + 1}/{report.epochs} loss {report.loss:.3f}"
+        self.progress.update(self.task, description=words, completed=report.batch, total=report.batches)
+
+    def epoch(self, model: GFNet, stage: StageConfig, epoch: int) -> None:
+        steps = step_logits_of(model, self.dev)
+        self.last = {"top1": accuracy(steps.logits[:, -1], steps.labels)}
+        work, wait = sum(r.seconds for r in self.reports), sum(r.waiting for r in self.reports)
+        recent = self.reports[-50:]
+        row = {
+            "stage": stage.name,
+            "epoch": epoch + 1,
+            "loss": sum(r.loss for r in recent) / max(1, len(recent)),
+            "reward": sum(r.reward or 0.0 for r in recent) / max(1, len(recent)) if stage.patches == "sampled" else None,
+            "dev_top1": self.last["top1"],
+            "dev_factors": factor_accuracies(steps.logits[:, -1], steps.labels, model.config.factors),
+            "seconds": round(work + wait, 1),
+            "waiting": round(wait / max(1e-9, work + wait), 3),
+            "bad": self.reports[-1].bad if self.reports else 0,
+        }
+        self.reports.clear()
+        with (self.run / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")
+        self.console.print(json.dumps(row), markup=False, highlight=False, soft_wrap=True)
+
+
+def factor_accuracies(logits: torch.Tensor, labels: torch.Tensor, factors: tuple[int, ...]) -> list[float]:
+    """Accuracy of each factor of the predicted class on its own; empty without factors."""
+    found: list[float] = []
+    guess = logits.argmax(-1)
+    for size in reversed(factors):
+        found.append(float((guess % size == labels % size).float().mean()))
+        guess, labels = guess // size, labels // size
+    return found[::-1]
+
+
+def _provenance(row: Dataset, manifest: Manifest, began: float) -> dict[str, object]:
+    return {
+        "dataset": row.name,
+        "train_clips": len(manifest),
+        "train_digest": manifest.digest(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "minutes_this_session": round((time.time() - began) / 60, 1),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "torch": torch.__version__,
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+

@@ -1,0 +1,200 @@
+"""Training: the stages of the config in order, resumable at any batch.
+
+All randomness is drawn from (seed, stage, epoch, batch or clip), so a resumed run sees what it would have seen.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gfnet_video.config import Config, StageConfig
+from gfnet_video.datasets.clips import Clips
+from gfnet_video.errors import CheckpointError, DataError
+from gfnet_video.model import GFNet
+from gfnet_video.nn.patches import smooth_tracks
+from gfnet_video.training.losses import supervised_loss
+from gfnet_video.training.optim import clip, learning_rate, make_optimiser, open_parts, set_rate
+from gfnet_video.training.policy_gradient import policy_loss
+from gfnet_video.video.transforms import normalise
+
+SAVE_EVERY = 120.0  # seconds between checkpoints within an epoch
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run stands: stage, epoch in the stage, batch in the epoch; all 0-based, the next to do."""
+
+    stage: int = 0
+    epoch: int = 0
+    batch: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """One batch's account, for whoever shows progress."""
+
+    stage: str
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    loss: float
+    reward: float | None
+    rate: float
+    seconds: float
+    waiting: float
+    bad: int
+
+
+Listen = Callable[[Report], None]
+AfterEpoch = Callable[[GFNet, StageConfig, int], None]
+
+
+def train(
+    model: GFNet,
+    clips: Clips,
+    config: Config,
+    run: Path,
+    *,
+    resume: bool = False,
+    listen: Listen = lambda report: None,
+    after_epoch: AfterEpoch = lambda model, stage, epoch: None,
+) -> None:
+    """Run all stages, saving the state in `run`/last.pt. Raises DataError when too many clips are bad."""
+    state = _load(run / "last.pt") if resume else None
+    place = Place(**state["place"]) if state else Place()
+    if state:
+        model.load_state_dict(state["model"])
+    for number, stage in enumerate(config.train.stages):
+        if number < place.stage:
+            continue
+        open_parts(model, stage)
+        optimiser = make_optimiser(model, stage, config.train.weight_decay)
+        if state and number == place.stage and state["optimiser"]:
+            optimiser.load_state_dict(state["optimiser"])
+        start = place if number == place.stage else Place(number)
+        for epoch in range(start.epoch, stage.epochs):
+            first = start.batch if epoch == start.epoch else 0
+            here = Place(number, epoch, first)
+            _epoch(model, clips, config, here, optimiser, run, listen)
+            after_epoch(model, stage, epoch)
+            open_parts(model, stage)
+            _save(run / "last.pt", model, optimiser, Place(number, epoch + 1))
+        _save(run / "last.pt", model, None, Place(number + 1))
+
+
+def _epoch(
+    model: GFNet, clips: Clips, config: Config, place: Place, optimiser: torch.optim.Optimizer, run: Path, listen: Listen
+) -> None:
+    stage, seed = config.train.stages[place.stage], config.train.seed
+    order = np.random.default_rng([seed, place.stage, place.epoch]).permutation(len(clips))
+    batches = [order[i : i + stage.batch] for i in range(0, len(order) - stage.batch + 1, stage.batch)]
+    clips.epoch = 1000 * place.stage + place.epoch
+    saved, bad = time.monotonic(), 0
+    for number, (pixels, labels, lost, waiting) in enumerate(_load_batches(clips, batches, place.batch, config), place.batch):
+        began = time.monotonic()
+        bad += lost
+        if bad > config.train.max_bad * len(clips):
+            raise DataError(f"{bad} of {len(clips)} training clips cannot be read; allowed are {config.train.max_bad:.0%}")
+        done = place.epoch * len(batches) + number
+        rate = learning_rate(done, stage.epochs * len(batches), peak=stage.lr, warmup=stage.warmup)
+        set_rate(optimiser, rate)
+        progress = done / (stage.epochs * len(batches))
+        generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
+        torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
+        frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train.brightness, generator)
+        loss, reward = _loss(model, stage, frames, labels, progress, generator)
+        optimiser.zero_grad()
+        loss.backward()
+        clip(model.parameters(), config.train.clip_grad)
+        optimiser.step()
+        seconds = time.monotonic() - began
+        listen(
+            Report(stage.name, place.epoch, stage.epochs, number + 1, len(batches), float(loss), reward, rate, seconds, waiting, bad)
+        )
+        if time.monotonic() - saved > SAVE_EVERY:
+            _save(run / "last.pt", model, optimiser, replace(place, batch=number + 1))
+            saved = time.monotonic()
+
+
+def _loss(
+    model: GFNet, stage: StageConfig, frames: Tensor, labels: Tensor, progress: float, generator: torch.Generator
+) -> tuple[Tensor, float | None]:
+    b, t = frames.shape[:2]
+    if stage.patches == "sampled":
+        sigma = stage.sigma[0] + progress * (stage.sigma[1] - stage.sigma[0])
+        loss, reward = policy_loss(model, frames, labels, sigma=sigma, tracks=stage.tracks, generator=generator)
+        return loss, float(reward)
+    centres = None
+    if stage.patches == "random":
+        centres = smooth_tracks(b, t, generator).to(frames)
+    elif stage.patches == "policy":
+        with torch.no_grad():
+            centres, _ = model.locate(model.glance(frames)[0].map)
+    return supervised_loss(model, frames, labels, centres), None
+
+
+def augment(frames: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """One brightness and one contrast for all frames of a clip (B,T,3,H,W); never a flip."""
+    if not strength:
+        return frames
+    scale, shift = ((torch.rand(2, len(frames), 1, 1, 1, 1, generator=generator) - 0.5) * 2 * strength).to(frames)
+    return frames * (1 + scale) + shift
+
+
+def _load_batches(
+    clips: Clips, batches: list[np.ndarray], first: int, config: Config
+) -> Iterator[tuple[Tensor, Tensor, int, float]]:
+    """Batches of uint8 clips (b,T,3,H,W) and labels, how many clips were lost and how long the data took, in seconds."""
+    loader = torch.utils.data.DataLoader(
+        clips,
+        batch_sampler=[b.tolist() for b in batches[first:]],
+        num_workers=config.train.workers,
+        collate_fn=collate,
+        multiprocessing_context="spawn" if config.train.workers else None,
+    )
+    asked = time.monotonic()
+    for pixels, labels, lost in loader:
+        waited = time.monotonic() - asked
+        if len(labels):
+            yield pixels, labels, lost, waited
+        asked = time.monotonic()
+
+
+def collate(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor, int]:
+    """Stack the readable clips; the third value counts those that were not."""
+    good = [(x, y) for x, y in items if x.numel()]
+    if not good:
+        return torch.empty(0), torch.empty(0, dtype=torch.long), len(items)
+    return torch.stack([x for x, _ in good]), torch.tensor([y for _, y in good]), len(items) - len(good)
+
+
+def _mixed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(list(numbers)).generate_state(1)[0])
+
+
+def _save(path: Path, model: GFNet, optimiser: torch.optim.Optimizer | None, place: Place) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = optimiser.state_dict() if optimiser else None
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    torch.save({"model": model.state_dict(), "optimiser": held, "place": vars(place)}, temporary)
+    os.replace(temporary, path)
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # weights_only refuses with many kinds
+        raise CheckpointError(f"{path}: cannot be resumed from: {error}") from error
+    return state

@@ -1,0 +1,44 @@
+"""Small seeded models and clips that several tests share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gfnet_video.config import LookConfig, ModelConfig
+from gfnet_video.model import GFNet
+
+FAMILIES = ("mobilenetv2_050", "tf_efficientnet_lite0", "resnet10t", "resnet18", "resnet50")
+SIDE, FRAMES, CLASSES = 64, 6, 5
+
+
+def config(backbone: str = "mobilenetv2_050", **changes: object) -> ModelConfig:
+    """A model small enough to test in a second."""
+    glance = LookConfig(backbone, side=48, stride=16, pool="max_mean")
+    focus = LookConfig(backbone, side=32, stride=32)
+    base = ModelConfig(classes=CLASSES, frames=FRAMES, frame_side=SIDE, glance=glance, focus=focus, policy_hidden=8)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def model(backbone: str = "mobilenetv2_050", dtype: torch.dtype = torch.float32, **changes: object) -> GFNet:
+    """A seeded model in eval mode whose heads and statistics are far from their start, so that logits tell."""
+    torch.manual_seed(0)
+    net = GFNet(config(backbone, **changes)).eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, value in net.state_dict().items():
+            noise = torch.randn(value.shape, generator=generator)
+            if name.endswith("running_mean"):
+                value.copy_(0.1 * noise)
+            elif "classifier" in name or "heat" in name or "track" in name:
+                value.copy_(noise)
+    return net.to(dtype)
+
+
+def frames(batch: int = 2, count: int = FRAMES, dtype: torch.dtype = torch.float32, seed: int = 2) -> Tensor:
+    """Seeded smooth noise (B,T,3,SIDE,SIDE)."""
+    coarse = torch.randn(batch * count, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+    smooth = torch.nn.functional.interpolate(coarse, size=(SIDE, SIDE), mode="bilinear")
+    return smooth.unflatten(0, (batch, count)).to(dtype)

@@ -1,0 +1,57 @@
+"""The shift against its definition, and our way of running timm's blocks against timm's own."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from gfnet_video.nn.shift import BRANCHES, causal_shift, run_shifted, takes_shift
+
+
+def test_shift_takes_the_first_channels_from_the_frame_before() -> None:
+    x = torch.randn(2 * 3, 8, 4, 4)
+    out, last = causal_shift(x, None, frames=3, fold=2)
+    x5, out5 = x.view(2, 3, 8, 4, 4), out.view(2, 3, 8, 4, 4)
+    assert torch.equal(out5[:, 0, :2], torch.zeros(2, 2, 4, 4))
+    assert torch.equal(out5[:, 1:, :2], x5[:, :-1, :2])
+    assert torch.equal(out5[:, :, 2:], x5[:, :, 2:])
+    assert torch.equal(last, x5[:, -1, :2])
+
+
+def test_shift_continues_from_what_it_returned() -> None:
+    x = torch.randn(1, 5, 8, 4, 4)
+    whole, _ = causal_shift(x[0], None, frames=5, fold=3)
+    first, last = causal_shift(x[0, :2], None, frames=2, fold=3)
+    second, _ = causal_shift(x[0, 2:], last, frames=3, fold=3)
+    assert torch.equal(whole, torch.cat([first, second]))
+
+
+def test_shift_leaves_its_input_alone() -> None:
+    x = torch.randn(4, 8, 2, 2)
+    before = x.clone()
+    causal_shift(x, None, frames=4, fold=2)
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2_100", "tf_efficientnet_lite0", "resnet18", "resnet50"])
+def test_unshifted_branch_is_timms_own_forward(name: str) -> None:
+    torch.manual_seed(0)
+    net = timm.create_model(name, num_classes=0).eval()
+    seen = set()
+    for block in net.modules():
+        if type(block).__name__ not in BRANCHES or not takes_shift(block):
+            continue
+        channels = next(m for m in block.modules() if isinstance(m, nn.Conv2d)).in_channels
+        x = torch.randn(2, channels, 8, 8)
+        with torch.no_grad():
+            assert torch.allclose(run_shifted(block, x, x), block(x), atol=1e-6)
+        seen.add(type(block).__name__)
+    assert seen
+
+
+@pytest.mark.parametrize(("name", "blocks"), [("mobilenetv2_100", 10), ("resnet18", 8), ("resnet50", 16)])
+def test_as_many_blocks_are_shifted_as_in_tsm(name: str, blocks: int) -> None:
+    net = timm.create_model(name, num_classes=0)
+    assert sum(takes_shift(m) for m in net.modules()) == blocks
