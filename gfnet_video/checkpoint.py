@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gfnet_video.config import Config, from_dict, to_dict
 from gfnet_video.errors import CheckpointError, ConfigError, unknown
+from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
 
@@ -44,7 +45,7 @@ class Recogniser(GFNet):
 
 
 def save(folder: Path, model: GFNet, card: Card, *, half: bool = False) -> None:
-    """Write the checkpoint; each file appears whole or not at all. half: store float16, the self-test uses it rounded."""
+    """Write the checkpoint; each file appears whole or not at all. half: float16, self-tested as rounded."""
     if len(card.classes) != card.config.model.classes:
         raise ConfigError(f"{len(card.classes)} class names for {card.config.model.classes} classes")
     weights = {k: _stored(v, half) for k, v in model.state_dict().items()}
@@ -56,6 +57,13 @@ def save(folder: Path, model: GFNet, card: Card, *, half: bool = False) -> None:
         (Path(scratch) / "config.json").write_text(json.dumps(_described(card, rounded), indent=1) + "\n")
         for name in ("model.safetensors", "config.json"):
             os.replace(Path(scratch) / name, folder / name)
+
+
+def rewrite_card(folder: Path, card: Card) -> None:
+    """Replace what a checkpoint says of itself, the weights and the self-test's logits staying as they are."""
+    data = _read_json(folder / "config.json")
+    changed = data | {"exit": asdict(card.rule), "valid_for": card.valid_for, "results": card.results}
+    write_text(folder / "config.json", json.dumps(changed, indent=1) + "\n")
 
 
 def _stored(value: Tensor, half: bool) -> Tensor:
@@ -78,7 +86,7 @@ def _described(card: Card, model: GFNet) -> dict[str, Any]:
 
 @torch.inference_mode()
 def self_test(model: GFNet) -> list[float]:
-    """Final logits (K) of a seeded clip of noise, the patches forced to the middle so that rounding cannot move them."""
+    """Final logits (K) of a seeded clip of noise, patches forced to the middle: rounding cannot move them."""
     training = model.training
     side, frames = model.config.frame_side, model.config.frames
     clip = torch.randn(1, frames, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -119,7 +127,9 @@ def check_self_test(model: GFNet, expected: list[float], folder: Path) -> None:
     """Raise CheckpointError where the seeded clip's logits are further than 1e-3 from the stored ones."""
     apart = max(abs(a - b) for a, b in zip(self_test(model), expected, strict=True))
     if not apart < 1e-3 * max(1.0, max(map(abs, expected))):
-        raise CheckpointError(f"{folder}: self-test logits differ by {apart:.2g}; the file or the installation is damaged")
+        raise CheckpointError(
+            f"{folder}: self-test logits differ by {apart:.2g}; the file or the installation is damaged"
+        )
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
@@ -165,5 +175,7 @@ def _card(data: dict[str, Any], folder: Path) -> Card:
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{folder}/config.json: {error}") from error
     if len(card.classes) != config.model.classes:
-        raise CheckpointError(f"{folder}/config.json: {len(card.classes)} class names for {config.model.classes} classes")
+        raise CheckpointError(
+            f"{folder}/config.json: {len(card.classes)} class names for {config.model.classes} classes"
+        )
     return card

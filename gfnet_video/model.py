@@ -76,7 +76,9 @@ class GFNet(nn.Module):
         if config.focus is not None:
             self.focus_net = Look(config.focus, config)
             room = (config.frame_side - config.focus.side) / config.frame_side
-            self.policy = Policy(self.glance_net.backbone.map_channels, hidden=config.policy_hidden, room=max(room, 1e-6))
+            self.policy = Policy(
+                self.glance_net.backbone.map_channels, hidden=config.policy_hidden, room=max(room, 1e-6)
+            )
 
     @property
     def steps(self) -> int:
@@ -161,9 +163,9 @@ class GFNet(nn.Module):
     def stream(self, frames: Iterable[Tensor], *, chunk: int = 1) -> Iterator[Step]:
         """Look at frames as they come; each is (B,3,frame_side,frame_side), pulled only when its turn has come.
 
-        `chunk` frames are computed together. Leaving the loop is the exit: no later look is computed. interleaved yields
-        a Step per frame and pulls no frame ahead of its chunk; glance_first pulls and glances at the whole clip, yields
-        its first Step, and then one for each focus look.
+        `chunk` frames are computed together. Leaving the loop is the exit: no later look is computed. interleaved
+        yields a Step per frame and pulls no frame ahead of its chunk; glance_first pulls and glances at the whole
+        clip, yields its first Step, and then one for each focus look.
         """
         groups = _chunks(frames, chunk)
         if self.config.order == "glance_first" and self.focus_net is not None:
@@ -206,7 +208,8 @@ def resized(frames: Tensor, side: int) -> Tensor:
     if frames.shape[-1] == side:
         return frames
     flat = F.interpolate(frames.flatten(0, 1), size=(side, side), mode="bilinear", antialias=True, align_corners=False)
-    return flat.unflatten(0, frames.shape[:2])
+    small: Tensor = flat.unflatten(0, frames.shape[:2])
+    return small
 
 
 def _as_steps(logits: Tensor, centres: Tensor | None, first: int) -> Iterator[Step]:

@@ -128,7 +128,9 @@ def test_rows_that_leave_and_join_are_as_if_alone() -> None:
         mixed = torch.stack([clip[2, 2:4], late[0, :2], clip[0, 2:4]])
         state, logits, centres = model.step(mixed, state)
     assert centres is not None
-    for row, (whole, first) in enumerate([(alone.step_logits[2], 2), (late_alone.step_logits[0], 0), (alone.step_logits[0], 2)]):
+    for row, (whole, first) in enumerate(
+        [(alone.step_logits[2], 2), (late_alone.step_logits[0], 0), (alone.step_logits[0], 2)]
+    ):
         assert torch.allclose(logits[row], whole[first : first + 2], atol=1e-9)
 
 

@@ -10,8 +10,12 @@ from gfnet_video.cli.main import VERBS
 
 
 @click.command("train", help=VERBS["train"].help)
-@click.option("--dataset", "name", required=True, help="A name of the catalog: mini, sthv1, sthv2, jester, activitynet.")
-@click.option("--config", "config_name", default=None, help="A YAML file or a shipped name; default: the data set's own.")
+@click.option(
+    "--dataset", "name", required=True, help="A name of the catalog: mini, sthv1, sthv2, jester, activitynet."
+)
+@click.option(
+    "--config", "config_name", default=None, help="A YAML file or a shipped name; default: the data set's own."
+)
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Root of the data set.")
 @click.option("--run", type=click.Path(path_type=Path), default=None, help="Folder of the run; default: runs/NAME.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a field, as in train.seed=1.")

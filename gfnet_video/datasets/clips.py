@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gfnet_video.config import ModelConfig
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import VideoError
-from gfnet_video.video.reader import VideoReader
-from gfnet_video.video.samplers import all_indices, jittered_indices, uniform_indices
+from gfnet_video.video.reader import VideoEnded, VideoReader
+from gfnet_video.video.samplers import jittered_indices, uniform_indices
 from gfnet_video.video.transforms import resize_crop
 
 Progress = Callable[[int, int], None]
@@ -25,11 +26,12 @@ Progress = Callable[[int, int], None]
 class FrameCache:
     """All frames of a split at one side: `pixels` (F,side,side,3) uint8, clip i's at starts[i]:starts[i+1].
 
-    `bad` maps clips that could not be read to the reason; they hold no frames.
+    `claimed` (N,) is how many frames each header promised; `bad` maps clips that could not be read to the reason.
     """
 
     pixels: np.ndarray
     starts: np.ndarray
+    claimed: np.ndarray
     bad: dict[int, str]
 
     def clip(self, index: int) -> np.ndarray:
@@ -37,53 +39,68 @@ class FrameCache:
         return self.pixels[self.starts[index] : self.starts[index + 1]]
 
 
-def clip_frames(path: Path, side: int, *, reader: str = "auto") -> Tensor:
-    """All frames of a file as uint8 (frames,3,side,side). Raises VideoError."""
-    with VideoReader(path, reader=reader) as video:
-        return torch.cat([resize_crop(f[None], frame_side=side) for f in video.read(all_indices(video.count()))])
+def clip_frames(path: Path, side: int) -> tuple[Tensor, int]:
+    """All frames of a file as uint8 (frames,3,side,side), and how many its header claims. Raises VideoError."""
+    with VideoReader(path) as video:
+        frames = [resize_crop(f[None], frame_side=side) for f in video.every()]
+        if not frames:
+            raise VideoEnded(path, 0)
+        return torch.cat(frames), video.header_frames or len(frames)
 
 
-def build_cache(manifest: Manifest, side: int, folder: Path, progress: Progress = lambda done, total: None) -> FrameCache:
+def build_cache(
+    manifest: Manifest, side: int, folder: Path, progress: Progress = lambda done, total: None
+) -> FrameCache:
     """Decode a split once; later calls map the file. Written under a temporary name and renamed when whole."""
     key = hashlib.sha256(f"{manifest.digest()}{side}{manifest.paths[:1]}".encode()).hexdigest()[:12]
     base = folder / f"{manifest.split}_{side}_{key}"
     if not base.with_suffix(".npz").is_file():
         _write_cache(manifest, side, base, progress)
     with np.load(base.with_suffix(".npz")) as index:  # allow_pickle is off
-        starts, where, why = index["starts"], index["bad"], index["why"]
+        starts, claimed, where, why = (index[k] for k in ("starts", "claimed", "bad", "why"))
     shape = (int(starts[-1]), side, side, 3)
     pixels = np.memmap(base.with_suffix(".u8"), np.uint8, "r", shape=shape)
-    return FrameCache(pixels, starts, {int(i): str(r) for i, r in zip(where, why, strict=True)})
+    return FrameCache(pixels, starts, claimed, {int(i): str(r) for i, r in zip(where, why, strict=True)})
 
 
 def _write_cache(manifest: Manifest, side: int, base: Path, progress: Progress) -> None:
     base.parent.mkdir(parents=True, exist_ok=True)
-    lengths, bad = [0], {}
+    lengths, claimed, bad = [0], [], {}
     temporary = base.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("wb") as out:
         for i, path in enumerate(manifest.paths):
             try:
-                frames = clip_frames(path, side).permute(0, 2, 3, 1).contiguous().numpy()
-                out.write(frames.tobytes())
-                lengths.append(len(frames))
+                frames, promised = clip_frames(path, side)
+                out.write(frames.permute(0, 2, 3, 1).contiguous().numpy().tobytes())
             except VideoError as error:
+                frames, promised = torch.empty(0), 0
                 bad[i] = error.reason
-                lengths.append(0)
+            lengths.append(len(frames))
+            claimed.append(promised)
             progress(i + 1, len(manifest))
     os.replace(temporary, base.with_suffix(".u8"))
     with temporary.open("wb") as index:
-        np.savez(index, starts=np.cumsum(lengths), bad=np.array(list(bad), np.int64), why=np.array(list(bad.values()), str))
+        where, why = np.array(list(bad), np.int64), np.array(list(bad.values()), str)
+        np.savez(index, starts=np.cumsum(lengths), claimed=np.array(claimed), bad=where, why=why)
     os.replace(temporary, base.with_suffix(".npz"))
 
 
 class Clips(torch.utils.data.Dataset[tuple[Tensor, int]]):
     """A split as (frames uint8 (T,3,side,side), label); a bad clip is (an empty tensor, -1), never another clip.
 
-    jitter: sample a random frame of each segment, drawn from (seed, epoch, index), else its centre.
+    jitter is for training: a random frame of each segment, drawn from (seed, epoch, index), else its centre. A clip
+    that ends before its header says is sampled once more in training; elsewhere it counts as unreadable.
     """
 
     def __init__(
-        self, manifest: Manifest, frames: int, side: int, *, cache: FrameCache | None = None, jitter: bool = False, seed: int = 0
+        self,
+        manifest: Manifest,
+        frames: int,
+        side: int,
+        *,
+        cache: FrameCache | None = None,
+        jitter: bool = False,
+        seed: int = 0,
     ) -> None:
         self.manifest, self.frames, self.side, self.cache = manifest, frames, side, cache
         self.jitter, self.seed, self.epoch = jitter, seed, 0
@@ -104,13 +121,37 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int]]):
         return jittered_indices(total, self.frames, np.random.default_rng([self.seed, self.epoch, index]))
 
     def read(self, index: int) -> Tensor:
-        """The sampled frames of one clip. Raises VideoError."""
+        """The sampled frames of one clip (T,3,side,side) uint8. Raises VideoError, VideoEnded where it ends early."""
+        try:
+            return self._frames(index, None)
+        except VideoEnded as early:
+            if not self.jitter or early.frames < 1:
+                raise
+            return self._frames(index, early.frames)
+
+    def _frames(self, index: int, total: int | None) -> Tensor:
+        """The clip sampled as if it had `total` frames; None: as many as its header claims."""
         path = self.manifest.paths[index]
-        if self.cache is None:
-            with VideoReader(path) as video:
-                wanted = self.indices(video.count(), index)
-                return torch.cat([resize_crop(f[None], frame_side=self.side) for f in video.read(wanted)])
+        if self.cache is not None:
+            return self._cached(path, index, total)
+        with VideoReader(path) as video:
+            wanted = self.indices(total or video.header_frames or video.count(), index)
+            return resize_crop(np.stack(list(video.read(wanted))), frame_side=self.side)
+
+    def _cached(self, path: Path, index: int, total: int | None) -> Tensor:
+        assert self.cache is not None
         if index in self.cache.bad:
             raise VideoError(path, self.cache.bad[index])
         frames = self.cache.clip(index)
-        return torch.from_numpy(frames[self.indices(len(frames), index)]).permute(0, 3, 1, 2)
+        wanted = self.indices(total or int(self.cache.claimed[index]), index)
+        if wanted[-1] >= len(frames):
+            raise VideoEnded(path, len(frames))
+        return torch.from_numpy(frames[wanted]).permute(0, 3, 1, 2)
+
+
+def open_clips(
+    manifest: Manifest, config: ModelConfig, cache: Path | None, progress: Progress = lambda done, total: None
+) -> Clips:
+    """A split as a model wants it, sampled at segments' centres; `cache`: folder of a decoded copy, or None."""
+    held = None if cache is None else build_cache(manifest, config.frame_side, cache, progress)
+    return Clips(manifest, config.frames, config.frame_side, cache=held)

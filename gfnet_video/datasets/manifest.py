@@ -37,10 +37,11 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_manifest(row: Dataset, root: Path, split: str) -> Manifest:
+def read_manifest(row: Dataset, root: Path, split: str, expected: tuple[str, ...] | None = None) -> Manifest:
     """Read one split in Something-Something V2's format (labels/*.json beside a folder of ID.webm or ID.mp4).
 
-    Raises DataError where files are absent or broken, naming the file; ConfigError for a split the set has not.
+    expected: the class names a model knows, which the data's must equal. Raises DataError where files are absent or
+    broken, naming the file, and where classes differ; ConfigError for a split the set has not.
     """
     require(row, root)
     if split not in row.splits:
@@ -49,6 +50,8 @@ def read_manifest(row: Dataset, root: Path, split: str) -> Manifest:
     classes = tuple(sorted(ids_of, key=ids_of.__getitem__))
     if sorted(ids_of.values()) != list(range(len(classes))):
         raise DataError(f"{root}/labels/labels.json: class ids are not 0 to {len(classes) - 1}")
+    if expected is not None and classes != expected:
+        raise DataError(f"{root}/labels/labels.json: its {len(classes)} classes are not the model's {len(expected)}")
     file = root / "labels" / row.splits[split]
     items = _json(file)
     labels = tuple(_label(item, ids_of, file) for item in items)

@@ -34,6 +34,6 @@ def count_macs(model: GFNet) -> LookMacs:
     counts = counter.get_flop_counts()
 
     def gmacs(part: str) -> float:
-        return sum(counts.get(f"{type(model).__name__}.{part}", {}).values()) / 2e9
+        return float(sum(counts.get(f"{type(model).__name__}.{part}", {}).values())) / 2e9
 
     return LookMacs(gmacs("glance_net"), gmacs("policy"), gmacs("focus_net"), gmacs("aggregator"))

@@ -53,16 +53,16 @@ def predict(
     *,
     confidence: float | None = None,
     exits: bool = True,
-    reader: str = "auto",
-    chunk: int = 1,
+    options: Options | None = None,
     macs: LookMacs | None = None,
 ) -> Prediction:
     """Recognise one video; what an exit saves is neither decoded nor computed.
 
     Where the file ends before its header says, the clip is sampled once more on its true count, and a warning says so.
-    macs: pass `count_macs(model)` when predicting many. Raises VideoError naming the file and the reason.
+    confidence, exits: as in Options, which holds the rest; macs: pass `count_macs(model)` when predicting many.
+    Raises VideoError naming the file and the reason, ConfigError for a confidence outside (0, 1].
     """
-    options = Options(confidence, exits, reader, chunk)
+    options = options or Options(confidence, exits)
     macs = macs or count_macs(model)
     try:
         return _predict(model, path, options, macs, None)
@@ -72,7 +72,9 @@ def predict(
         return _predict(model, path, options, macs, early.frames)
 
 
-def _predict(model: Recogniser, path: str | Path, options: Options, macs: LookMacs, true_count: int | None) -> Prediction:
+def _predict(
+    model: Recogniser, path: str | Path, options: Options, macs: LookMacs, true_count: int | None
+) -> Prediction:
     seconds: Seconds = defaultdict(float)
     rule = rule_of(model.card, options)
     began = time.perf_counter()
@@ -87,7 +89,9 @@ def _predict(model: Recogniser, path: str | Path, options: Options, macs: LookMa
     seconds["total"] = time.perf_counter() - began
     warnings = []
     if true_count is not None:
-        warnings.append(f"the header claims {claimed} frames but {true_count} decode: sampled once more on the true count")
+        warnings.append(
+            f"the header claims {claimed} frames but {true_count} decode: sampled once more on the true count"
+        )
     if options.chunk != model.card.valid_for.get("chunk", options.chunk):
         warnings.append(f"thresholds were found for chunk {model.card.valid_for['chunk']}, used with {options.chunk}")
     return _summary(model, path, rule, taken, indices, dict(seconds), macs, tuple(warnings))
@@ -143,4 +147,3 @@ def _summary(
         step_scores=tuple(float(rule.probabilities(s.logits, s.index).max()) for s in taken),
         warnings=warnings,
     )
-

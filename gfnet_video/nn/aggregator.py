@@ -68,7 +68,12 @@ class Aggregator(nn.Module):
         self.track = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), Classifier(hidden, classes, factors))
 
     def forward(
-        self, evidence: Evidence, *, glance: Tensor | None = None, focus: Tensor | None = None, centres: Tensor | None = None
+        self,
+        evidence: Evidence,
+        *,
+        glance: Tensor | None = None,
+        focus: Tensor | None = None,
+        centres: Tensor | None = None,
     ) -> tuple[Evidence, Tensor]:
         """glance, focus: logits (B,k,K) of k frames, either or both; centres (B,k,2) go with focus.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import timm
 import torch
@@ -29,7 +30,14 @@ class Backbone(nn.Module):
     """
 
     def __init__(
-        self, name: str, *, stride: int = 32, pool: str = "mean", shift: bool = True, shift_div: int = 8, frozen: int = 0
+        self,
+        name: str,
+        *,
+        stride: int = 32,
+        pool: str = "mean",
+        shift: bool = True,
+        shift_div: int = 8,
+        frozen: int = 0,
     ) -> None:
         super().__init__()
         if pool not in POOLS:
@@ -96,34 +104,34 @@ def join_maps(fine: Tensor, last: Tensor) -> Tensor:
 
 def _create(name: str) -> nn.Module:
     if not FAMILIES.fullmatch(name) or not timm.is_model(name):
-        raise ConfigError(unknown("backbone", name, filter(FAMILIES.fullmatch, timm.list_models())))
+        raise ConfigError(unknown("backbone", name, (m for m in timm.list_models() if FAMILIES.fullmatch(m))))
     net: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
     return net
 
 
-def _reductions(net: nn.Module) -> list[int]:
+def _reductions(net: Any) -> list[int]:
+    """Pixels per cell after each stage."""
     if hasattr(net, "layer1"):
         return [4, 8, 16, 32]
     found: list[int] = []
     stride = 2
-    for stage in net.blocks:  # type: ignore[union-attr]
-        for block in stage:  # type: ignore[union-attr]
+    for stage in net.blocks:
+        for block in stage:
             stride *= max((m.stride[0] for m in block.modules() if isinstance(m, nn.Conv2d)), default=1)
         found.append(stride)
     return found
 
 
-def _parts(net: nn.Module, stride: int) -> tuple[nn.Module, list[nn.Module], nn.Module]:
+def _parts(net: Any, stride: int) -> tuple[nn.Module, list[nn.Module], nn.Module]:
     """Stem, stages up to `stride`, and the tail that only a whole network keeps."""
     if stride not in (8, 16, 32):
         raise ConfigError(f"stride is {stride}; expected 8, 16 or 32 pixels per cell of the last map")
     keep = sum(1 for r in _reductions(net) if r <= stride)
     if hasattr(net, "layer1"):
-        stem = nn.Sequential(net.conv1, net.bn1, net.act1, net.maxpool)  # type: ignore[arg-type]
-        return stem, [net.layer1, net.layer2, net.layer3, net.layer4][:keep], nn.Identity()  # type: ignore[list-item]
-    stem = nn.Sequential(net.conv_stem, net.bn1)  # type: ignore[arg-type]
-    tail = nn.Sequential(net.conv_head, net.bn2) if stride == 32 else nn.Identity()  # type: ignore[arg-type]
-    return stem, list(net.blocks)[:keep], tail  # type: ignore[arg-type]
+        stem = nn.Sequential(net.conv1, net.bn1, net.act1, net.maxpool)
+        return stem, [net.layer1, net.layer2, net.layer3, net.layer4][:keep], nn.Identity()
+    tail = nn.Sequential(net.conv_head, net.bn2) if stride == 32 else nn.Identity()
+    return nn.Sequential(net.conv_stem, net.bn1), list(net.blocks)[:keep], tail
 
 
 def load_backbone(backbone: Backbone, weights: dict[str, Tensor], *, source: str) -> None:

@@ -22,7 +22,9 @@ class ExitRule:
 
     def __post_init__(self) -> None:
         if len(self.temperatures) != len(self.thresholds) or not self.temperatures:
-            raise ConfigError(f"{len(self.temperatures)} temperatures, {len(self.thresholds)} thresholds; expected equal")
+            raise ConfigError(
+                f"{len(self.temperatures)} temperatures, {len(self.thresholds)} thresholds; expected equal"
+            )
         if min(self.temperatures) <= 0:
             raise ConfigError(f"temperatures are {self.temperatures}; expected all above 0")
 

@@ -19,7 +19,7 @@ class Policy(nn.Module):
     def __init__(self, channels: int, *, hidden: int, room: float) -> None:
         super().__init__()
         self.hidden, self.room = hidden, room
-        self.squeeze = nn.Sequential(nn.Conv2d(channels, hidden, 1), nn.ReLU())
+        self.squeeze = nn.Sequential(nn.GroupNorm(1, channels), nn.Conv2d(channels, hidden, 1), nn.ReLU())
         self.gates = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1)
         self.candidate = nn.Conv2d(2 * hidden, hidden, 3, padding=1)
         self.heat = nn.Conv2d(2 * hidden, 1, 1)
@@ -42,7 +42,7 @@ class Policy(nn.Module):
 
     def _step(self, x: Tensor, h: Tensor) -> Tensor:
         update, reset = self.gates(torch.cat([x, h], 1)).sigmoid().chunk(2, 1)
-        new = self.candidate(torch.cat([x, reset * h], 1)).tanh()
+        new: Tensor = self.candidate(torch.cat([x, reset * h], 1)).tanh()
         return h + update * (new - h)
 
     def _centres(self, heat: Tensor) -> Tensor:
@@ -51,7 +51,8 @@ class Policy(nn.Module):
         y = (mass.sum(3) * _cell_centres(rows, mass)).sum(-1)
         x = (mass.sum(2) * _cell_centres(cols, mass)).sum(-1)
         place = torch.stack([y, x], -1)  # (B,T,2), where in the frame
-        return (place - 0.5) / self.room + 0.5
+        centres: Tensor = (place - 0.5) / self.room + 0.5
+        return centres
 
 
 def _cell_centres(count: int, like: Tensor) -> Tensor:

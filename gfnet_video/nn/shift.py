@@ -22,17 +22,18 @@ def causal_shift(x: Tensor, last: Tensor | None, *, frames: int, fold: int) -> t
 
 
 def _inverted_residual(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
+    out = shifted
     for name in ("conv_pw", "bn1", "conv_dw", "bn2", "aa", "se", "conv_pwl", "bn3", "drop_path"):
-        shifted = getattr(block, name)(shifted)
-    return shifted + x
+        out = getattr(block, name)(out)
+    return out + x
 
 
 def _residual(block: nn.Module, x: Tensor, shifted: Tensor, inner: tuple[str, ...], act: str) -> Tensor:
-    for name in inner:
-        layer = getattr(block, name)
+    layers = [getattr(block, name) for name in inner]
+    for layer in layers:
         shifted = shifted if layer is None else layer(shifted)
-    identity: Tensor = x if block.downsample is None else block.downsample(x)
-    out: Tensor = getattr(block, act)(shifted + identity)
+    downsample: Callable[[Tensor], Tensor] | None = getattr(block, "downsample", None)
+    out: Tensor = getattr(block, act)(shifted + (x if downsample is None else downsample(x)))
     return out
 
 

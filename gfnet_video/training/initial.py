@@ -100,7 +100,7 @@ def _named(name: str, weights: Weights) -> Weights:
     pairs = list(zip(ours.items(), weights.values(), strict=False))
     wrong = [k for (k, mine), theirs in pairs if mine.shape != theirs.shape]
     if wrong or len(pairs) < len(ours):
-        raise CheckpointError(f"weights for {name} do not fit in order: {len(pairs)} of {len(ours)}, misshapen {wrong[:3]}")
+        raise CheckpointError(
+            f"weights for {name} do not fit in order: {len(pairs)} of {len(ours)}, misshapen {wrong[:3]}"
+        )
     return {k: theirs for (k, _), theirs in pairs}
-
-

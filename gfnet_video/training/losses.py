@@ -1,4 +1,4 @@
-"""What supervised stages minimise: cross-entropy of the video-level logits after every step, and of each kind of look."""
+"""What supervised stages minimise: cross-entropy after every step, and of each kind of look."""
 
 from __future__ import annotations
 

@@ -46,4 +46,5 @@ def _rewards(model: GFNet, frames: Tensor, labels: Tensor, glance: Tensor, centr
     counts = torch.arange(1, t + 1, device=glance.device, dtype=glance.dtype)
     so_far = glance.cumsum(1) / counts[None, :, None]  # (B,T,K)
     scores = (so_far + patch.logits.unflatten(0, (m, b))).log_softmax(-1)
-    return scores.gather(-1, labels[None, :, None, None].expand(m, b, t, 1)).squeeze(-1)
+    rewards: Tensor = scores.gather(-1, labels[None, :, None, None].expand(m, b, t, 1)).squeeze(-1)
+    return rewards

@@ -1,4 +1,4 @@
-"""One training run from data to checkpoint: prepare the data, train, measure on dev after each epoch, write the model."""
+"""One training run from data to checkpoint, measured on dev after each epoch."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from gfnet_video.datasets.clips import Clips, FrameCache, build_cache
 from gfnet_video.datasets.manifest import Manifest, read_manifest
 from gfnet_video.errors import ConfigError
 from gfnet_video.evaluation.metrics import accuracy, step_logits_of
+from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.initial import initialise
@@ -45,7 +46,7 @@ def train_session(
     if len(manifest.classes) != config.model.classes:
         raise ConfigError(f"model.classes is {config.model.classes}; {row.name} has {len(manifest.classes)}")
     run.mkdir(parents=True, exist_ok=True)
-    _write(run / "config.yaml", dump_config(config))
+    write_text(run / "config.yaml", dump_config(config))
     torch.manual_seed(config.train.seed)
     model = GFNet(config.model)
     if not (resume and (run / "last.pt").is_file()):
@@ -81,9 +82,13 @@ def clips_of(manifest: Manifest, config: Config, root: Path, console: Console, *
     cache: FrameCache | None = None
     model = config.model
     if config.train.cache:
-        with Progress(TextColumn(f"decoding {manifest.split}"), BarColumn(), TimeRemainingColumn(), console=console) as bar:
+        with Progress(
+            TextColumn(f"decoding {manifest.split}"), BarColumn(), TimeRemainingColumn(), console=console
+        ) as bar:
             task = bar.add_task("", total=len(manifest))
-            cache = build_cache(manifest, model.frame_side, root / "cache", lambda done, _: bar.update(task, completed=done))
+            cache = build_cache(
+                manifest, model.frame_side, root / "cache", lambda done, _: bar.update(task, completed=done)
+            )
         if cache.bad:
             console.print(f"{manifest.split}: {len(cache.bad)} of {len(manifest)} clips cannot be read", markup=False)
     return Clips(manifest, model.frames, model.frame_side, cache=cache, jitter=jitter, seed=config.train.seed)
@@ -95,7 +100,11 @@ class _Log:
     def __init__(self, run: Path, console: Console, dev: Clips) -> None:
         self.run, self.console, self.dev = run, console, dev
         self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
         )
         self.last: dict[str, float] = {}
         self.task = self.progress.add_task("", total=None)
@@ -115,7 +124,9 @@ class _Log:
             "stage": stage.name,
             "epoch": epoch + 1,
             "loss": sum(r.loss for r in recent) / max(1, len(recent)),
-            "reward": sum(r.reward or 0.0 for r in recent) / max(1, len(recent)) if stage.patches == "sampled" else None,
+            "reward": sum(r.reward or 0.0 for r in recent) / max(1, len(recent))
+            if stage.patches == "sampled"
+            else None,
             "dev_top1": self.last["top1"],
             "dev_factors": factor_accuracies(steps.logits[:, -1], steps.labels, model.config.factors),
             "seconds": round(work + wait, 1),
@@ -148,11 +159,3 @@ def _provenance(row: Dataset, manifest: Manifest, began: float) -> dict[str, obj
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "torch": torch.__version__,
     }
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-

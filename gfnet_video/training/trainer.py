@@ -93,18 +93,28 @@ def train(
 
 
 def _epoch(
-    model: GFNet, clips: Clips, config: Config, place: Place, optimiser: torch.optim.Optimizer, run: Path, listen: Listen
+    model: GFNet,
+    clips: Clips,
+    config: Config,
+    place: Place,
+    optimiser: torch.optim.Optimizer,
+    run: Path,
+    listen: Listen,
 ) -> None:
     stage, seed = config.train.stages[place.stage], config.train.seed
     order = np.random.default_rng([seed, place.stage, place.epoch]).permutation(len(clips))
     batches = [order[i : i + stage.batch] for i in range(0, len(order) - stage.batch + 1, stage.batch)]
     clips.epoch = 1000 * place.stage + place.epoch
     saved, bad = time.monotonic(), 0
-    for number, (pixels, labels, lost, waiting) in enumerate(_load_batches(clips, batches, place.batch, config), place.batch):
+    for number, (pixels, labels, lost, waiting) in enumerate(
+        _load_batches(clips, batches, place.batch, config), place.batch
+    ):
         began = time.monotonic()
         bad += lost
         if bad > config.train.max_bad * len(clips):
-            raise DataError(f"{bad} of {len(clips)} training clips cannot be read; allowed are {config.train.max_bad:.0%}")
+            raise DataError(
+                f"{bad} of {len(clips)} training clips cannot be read; allowed are {config.train.max_bad:.0%}"
+            )
         done = place.epoch * len(batches) + number
         rate = learning_rate(done, stage.epochs * len(batches), peak=stage.lr, warmup=stage.warmup)
         set_rate(optimiser, rate)
@@ -119,7 +129,19 @@ def _epoch(
         optimiser.step()
         seconds = time.monotonic() - began
         listen(
-            Report(stage.name, place.epoch, stage.epochs, number + 1, len(batches), float(loss), reward, rate, seconds, waiting, bad)
+            Report(
+                stage.name,
+                place.epoch,
+                stage.epochs,
+                number + 1,
+                len(batches),
+                float(loss.detach()),
+                reward,
+                rate,
+                seconds,
+                waiting,
+                bad,
+            )
         )
         if time.monotonic() - saved > SAVE_EVERY:
             _save(run / "last.pt", model, optimiser, replace(place, batch=number + 1))
@@ -148,13 +170,14 @@ def augment(frames: Tensor, strength: float, generator: torch.Generator) -> Tens
     if not strength:
         return frames
     scale, shift = ((torch.rand(2, len(frames), 1, 1, 1, 1, generator=generator) - 0.5) * 2 * strength).to(frames)
-    return frames * (1 + scale) + shift
+    brighter: Tensor = frames * (1 + scale) + shift
+    return brighter
 
 
 def _load_batches(
     clips: Clips, batches: list[np.ndarray], first: int, config: Config
 ) -> Iterator[tuple[Tensor, Tensor, int, float]]:
-    """Batches of uint8 clips (b,T,3,H,W) and labels, how many clips were lost and how long the data took, in seconds."""
+    """Batches of uint8 clips (b,T,3,H,W), labels, how many clips were lost, and the seconds the data took."""
     loader = torch.utils.data.DataLoader(
         clips,
         batch_sampler=[b.tolist() for b in batches[first:]],

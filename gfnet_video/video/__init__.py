@@ -1,0 +1,1 @@
+"""Video files to pixels. Knows no network."""

@@ -1,0 +1,64 @@
+"""gfnet-video eval: a model on a split of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gfnet_video.cli.infer import DEFAULT_MODEL
+from gfnet_video.cli.main import VERBS
+
+
+@click.command("eval", help=VERBS["eval"].help)
+@click.option(
+    "--model", "name", default=DEFAULT_MODEL, show_default=True, help="A bundled name or a checkpoint folder."
+)
+@click.option("--dataset", "data_name", required=True, help="A name of the catalog.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Root of the data set.")
+@click.option("--split", default="test", show_default=True)
+@click.option(
+    "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."
+)
+@click.option("--no-exit", is_flag=True, help="Take all looks.")
+@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="The first N clips only.")
+@click.option(
+    "--rows", type=click.Path(path_type=Path), default=None, help="Write one JSON line per clip, failed ones too."
+)
+@click.option("--cache/--no-cache", default=False, help="Decode the split once into DATA/cache.")
+def command(
+    name: str,
+    data_name: str,
+    data: Path | None,
+    split: str,
+    confidence: float | None,
+    no_exit: bool,
+    batch: int,
+    limit: int | None,
+    rows: Path | None,
+    cache: bool,
+) -> int:
+    import json
+
+    from gfnet_video.checkpoint import load
+    from gfnet_video.datasets.catalog import dataset, root_of
+    from gfnet_video.datasets.clips import open_clips
+    from gfnet_video.datasets.manifest import read_manifest
+    from gfnet_video.evaluation.evaluate import evaluate
+    from gfnet_video.files import write_text
+    from gfnet_video.inference.runner import Options, rule_of
+
+    row = dataset(data_name)
+    root = root_of(row, data)
+    model = load(name)
+    manifest = read_manifest(row, root, split, model.card.classes)
+    manifest = manifest if limit is None else manifest.head(limit)
+    clips = open_clips(manifest, model.config, root / "cache" if cache else None)
+    found = evaluate(model, clips, rule_of(model.card, Options(confidence, not no_exit)), batch=batch)
+    if rows is not None:
+        write_text(rows, "".join(json.dumps(r) + "\n" for r in found.rows))
+    click.echo(json.dumps({"model": str(name), "dataset": row.name, "split": split} | found.summary, indent=1))
+    for line in (r for r in found.rows if "error" in r):
+        click.echo(f"failed: {line['id']}: {line['error']}", err=True)
+    return 1 if found.summary["failed"] else 0

@@ -1,0 +1,100 @@
+"""gfnet-video infer: recognise files, folders and globs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gfnet_video.cli.main import VERBS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gfnet_video.checkpoint import Recogniser
+    from gfnet_video.inference.report import Outcome
+
+DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
+
+
+@click.command("infer", help=VERBS["infer"].help)
+@click.argument("inputs", nargs=-1, required=True)
+@click.option(
+    "--model", "name", default=DEFAULT_MODEL, show_default=True, help="A bundled name or a checkpoint folder."
+)
+@click.option(
+    "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."
+)
+@click.option("--no-exit", is_flag=True, help="Take all looks.")
+@click.option("--reader", default="auto", show_default=True, help="auto, decord or pyav.")
+@click.option("--chunk", type=click.IntRange(min=1), default=1, show_default=True, help="Frames computed together.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+@click.option("--jsonl", is_flag=True, help="One JSON object a line on stdout, as each video is done.")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), default=None, help="Draw what was looked at, and where it stopped."
+)
+def command(
+    inputs: tuple[str, ...],
+    name: str,
+    confidence: float | None,
+    no_exit: bool,
+    reader: str,
+    chunk: int,
+    as_json: bool,
+    jsonl: bool,
+    picture: Path | None,
+) -> int:
+    import json
+
+    from rich.console import Console
+
+    from gfnet_video.checkpoint import load
+    from gfnet_video.inference.files import find_videos
+    from gfnet_video.inference.many import predict_many
+    from gfnet_video.inference.report import as_dict, json_line, print_table
+    from gfnet_video.inference.runner import Options
+
+    if no_exit and confidence is not None:
+        raise click.UsageError("--no-exit and --confidence exclude each other")
+    if as_json and jsonl:
+        raise click.UsageError("--json and --jsonl exclude each other")
+    paths = find_videos(inputs)
+    model = load(name)
+    notes = Console(stderr=True)
+    outcomes: list[Outcome] = []
+    for outcome in predict_many(model, paths, Options(confidence, not no_exit, reader, chunk)):
+        outcomes.append(outcome)
+        if jsonl:
+            click.echo(json_line(outcome))
+    if as_json:
+        click.echo(json.dumps([as_dict(o) for o in outcomes], indent=1, ensure_ascii=False))
+    elif not jsonl:
+        print_table(outcomes, Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160))
+    say_vocabulary(model, notes)
+    return finish(model, outcomes, picture, notes)
+
+
+def say_vocabulary(model: Recogniser, notes: Console) -> None:
+    """What the model can say at all: a label outside of what it was trained for means nothing."""
+    names = model.card.classes
+    shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
+    data = model.card.provenance.get("dataset", "unknown data")
+    notes.print(f"This model knows only {len(names)} classes, learned from {data}: {shown}.", markup=False)
+    notes.print("On a video of anything else its label means nothing.", markup=False)
+
+
+def finish(model: Recogniser, outcomes: list[Outcome], picture: Path | None, notes: Console) -> int:
+    """Draw the picture where asked; the exit code: 1 where some inputs failed."""
+    from gfnet_video.errors import VideoError
+    from gfnet_video.inference.overlay import draw
+    from gfnet_video.records import Prediction
+
+    failed = [o for o in outcomes if isinstance(o, VideoError)]
+    if picture is not None:
+        draw(model, [o for o in outcomes if isinstance(o, Prediction)], picture)
+        notes.print(f"picture: {picture}", markup=False)
+    if failed:
+        notes.print(f"{len(failed)} of {len(outcomes)} inputs failed", markup=False, style="red")
+    return 1 if failed else 0

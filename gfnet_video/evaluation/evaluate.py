@@ -1,0 +1,121 @@
+"""Measure a model on a split: all looks taken, then the exits executed, failed clips counted as wrong."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gfnet_video.checkpoint import Recogniser
+from gfnet_video.datasets.clips import Clips
+from gfnet_video.evaluation.metrics import StepLogits, accuracy, read_batch, step_accuracies, step_logits_of
+from gfnet_video.inference.batch import run_batch
+from gfnet_video.inference.macs import count_macs
+from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.video.transforms import normalise
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A `summary` of plain numbers, one of `rows` per clip, and the tensors behind them."""
+
+    summary: dict[str, Any]
+    rows: list[dict[str, Any]]
+    steps: StepLogits
+    exits: Tensor
+    exit_logits: Tensor
+
+
+def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16) -> Evaluation:
+    """Top-1 and top-5 with and without exits, after each step, exit step, GMACs, seconds, peak memory.
+
+    Exits are executed in batches that shrink (interleaved models); accuracy after each step needs a pass of all looks.
+    """
+    steps = step_logits_of(model, clips, batch=batch)
+    began = time.perf_counter()
+    exits, exit_logits, seconds = _executed(model, clips, rule, steps, batch)
+    macs = count_macs(model)
+    good = ~steps.logits[:, -1].isnan().any(-1)
+    per_clip = torch.tensor([_macs_of(model, macs, int(e)) for e in exits])
+    full = _macs_of(model, macs, model.steps - 1)
+    summary = {
+        "clips": len(clips),
+        "failed": len(steps.failed),
+        "top1": accuracy(exit_logits, steps.labels),
+        "top5": accuracy(exit_logits, steps.labels, top=5),
+        "top1_no_exit": accuracy(steps.logits[:, -1], steps.labels),
+        "top5_no_exit": accuracy(steps.logits[:, -1], steps.labels, top=5),
+        "top1_after_step": step_accuracies(steps.logits, steps.labels),
+        "mean_exit_step": float(exits[good].float().mean()) + 1 if bool(good.any()) else None,
+        "steps": model.steps,
+        "gmacs": float(per_clip[good].mean()) if bool(good.any()) else None,
+        "gmacs_no_exit": full,
+        "network_seconds": round(seconds, 3),
+        "network_seconds_no_exit": round(steps.seconds, 3),
+        "wall_seconds": round(time.perf_counter() - began, 3),
+        "peak_memory_mb": peak_memory_mb(),
+        "threads": torch.get_num_threads(),
+        "batch": batch,
+    }
+    return Evaluation(
+        summary, _rows(model, clips, steps, exits, exit_logits, rule, per_clip), steps, exits, exit_logits
+    )
+
+
+def _executed(
+    model: Recogniser, clips: Clips, rule: ExitRule, steps: StepLogits, batch: int
+) -> tuple[Tensor, Tensor, float]:
+    """Exit steps (N,) and the logits left with (N,K), executed where batches can exit between frames."""
+    if model.config.order != "interleaved":
+        exits = rule.exits(steps.logits.nan_to_num(0.0))
+        return exits, steps.logits[torch.arange(len(exits)), exits], steps.seconds
+    exits = torch.full((len(clips),), model.steps - 1)
+    logits = torch.full((len(clips), model.config.classes), float("nan"))
+    seconds = 0.0
+    for start in range(0, len(clips), batch):
+        good, pixels = read_batch(clips, range(start, min(len(clips), start + batch)), {})
+        if good:
+            began = time.perf_counter()
+            left = run_batch(model, normalise(pixels, model.config.mean, model.config.std), rule)
+            seconds += time.perf_counter() - began
+            exits[good], logits[good] = left.steps, left.logits
+    return exits, logits, seconds
+
+
+def _macs_of(model: Recogniser, macs: Any, step: int) -> float:
+    """GMACs of a video that stopped after `step` (0-based)."""
+    frames, focus = model.config.frames, model.config.focus is not None
+    if model.steps > frames:  # glance_first: all glances, then one focus look a step
+        return float(macs.of(frames, step))
+    return float(macs.of(step + 1, step + 1 if focus else 0))
+
+
+def _rows(
+    model: Recogniser, clips: Clips, steps: StepLogits, exits: Tensor, logits: Tensor, rule: ExitRule, gmacs: Tensor
+) -> list[dict[str, Any]]:
+    names, rows = model.card.classes, []
+    for i, clip in enumerate(clips.manifest.ids):
+        label = clips.manifest.labels[i]
+        row: dict[str, Any] = {"id": clip, "label": names[label] if label >= 0 else None}
+        if i in steps.failed:
+            rows.append(row | {"error": steps.failed[i], "correct": False})
+            continue
+        step = int(exits[i])
+        score, best = rule.probabilities(logits[i : i + 1], step)[0].max(-1)
+        rows.append(
+            row
+            | {"prediction": names[int(best)], "score": round(float(score), 4), "correct": int(best) == label}
+            | {"exit_step": step + 1, "gmacs": round(float(gmacs[i]), 4)}
+        )
+    return rows
+
+
+def peak_memory_mb() -> float:
+    """The process's largest resident size so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)

@@ -1,0 +1,86 @@
+"""A picture of what was looked at: a row a video, a cell a frame, the patch framed, the exit marked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from gfnet_video.checkpoint import Recogniser
+from gfnet_video.errors import DataError, printable
+from gfnet_video.records import Prediction
+from gfnet_video.video.reader import VideoReader
+from gfnet_video.video.transforms import resize_crop
+
+CELL, GAP, BAR, TITLE = 120, 6, 10, 26  # pixels
+INK, PAPER, PATCH, SURE, IDLE = (30, 30, 34), (255, 255, 255), (255, 196, 0), (36, 160, 92), (228, 228, 232)
+MAX_ROWS = 24
+
+
+def draw(model: Recogniser, predictions: Sequence[Prediction], path: Path) -> None:
+    """Write the picture (PNG, or what the suffix says), at most 24 rows. Raises DataError for nothing to draw."""
+    rows = [_row(model, p) for p in predictions[:MAX_ROWS]]
+    if not rows:
+        raise DataError(f"{printable(path)}: no video was recognised, so there is nothing to draw")
+    sheet = Image.new("RGB", (rows[0].width, sum(r.height for r in rows) + GAP), PAPER)
+    top = 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    sheet.save(temporary, format=Image.registered_extensions().get(path.suffix.lower(), "PNG"))
+    os.replace(temporary, path)
+
+
+def _row(model: Recogniser, p: Prediction) -> Image.Image:
+    frames = model.config.frames
+    row = Image.new("RGB", (GAP + frames * (CELL + GAP), TITLE + CELL + BAR + 2 * GAP), PAPER)
+    pen, font = ImageDraw.Draw(row), ImageFont.load_default(15)
+    saved = "all looks taken" if not p.exited else f"stopped after {p.frames_decoded} of {frames} frames"
+    title = f"{Path(printable(p.path)).name}:  {p.label}  ({p.score:.2f}),  {saved},  {p.gmacs:.3f} GMACs"
+    pen.text((GAP, 4), title, INK, font)
+    for i in range(frames):
+        left = GAP + i * (CELL + GAP)
+        pen.rectangle((left, TITLE, left + CELL - 1, TITLE + CELL - 1), IDLE)
+    for i, pixels in enumerate(_looked_at(model, p)):
+        left = GAP + i * (CELL + GAP)
+        centre = p.patches[i] if i < len(p.patches) else None
+        row.paste(_cell(model, pixels, centre), (left, TITLE))
+    _confidences(pen, p)
+    return row
+
+
+def _looked_at(model: Recogniser, p: Prediction) -> list[np.ndarray]:
+    """The frames the model saw, uncut: only those that were decoded for it."""
+    side = model.config.frame_side
+    with VideoReader(p.path) as video:
+        return [resize_crop(f[None], frame_side=side)[0].permute(1, 2, 0).numpy() for f in video.read(p.frame_indices)]
+
+
+def _cell(model: Recogniser, pixels: np.ndarray, centre: tuple[float, float] | None) -> Image.Image:
+    """The frame dimmed as the glance sees it, the patch in full strength inside its frame."""
+    image = Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.BICUBIC)
+    if centre is None or model.config.focus is None:
+        return image
+    scale = CELL / model.config.frame_side
+    room, size = model.config.frame_side - model.config.focus.side, model.config.focus.side
+    top, left = (int(c * room) * scale for c in centre)
+    box = (round(left), round(top), round(left + size * scale) - 1, round(top + size * scale) - 1)
+    dimmed = Image.blend(image, Image.new("RGB", image.size, PAPER), 0.45)
+    dimmed.paste(image.crop(box), box[:2])
+    ImageDraw.Draw(dimmed).rectangle(box, outline=PATCH, width=3)
+    return dimmed
+
+
+def _confidences(pen: ImageDraw.ImageDraw, p: Prediction) -> None:
+    """Under each frame how sure the model was after it; green where it stopped."""
+    offset = 1 if len(p.step_scores) > p.frames_decoded else 0  # glance_first has a step before its frames
+    for i, score in enumerate(p.step_scores[offset:]):
+        left, top = GAP + i * (CELL + GAP), TITLE + CELL + 3
+        stop = p.exited and i + offset == p.exit_step - 1
+        pen.rectangle((left, top, left + CELL - 1, top + BAR - 1), IDLE)
+        pen.rectangle((left, top, left + max(1, round(score * CELL)) - 1, top + BAR - 1), SURE if stop else INK)

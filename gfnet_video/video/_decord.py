@@ -1,0 +1,64 @@
+"""Decord, read in sequence only.
+
+After a seek Decord returns other frames than asked for on some files, and `skip_frames` seeks too: neither is used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from gfnet_video.video._pyav import Counters
+
+
+class DecordFailed(Exception):
+    """Decord could not open or read the file."""
+
+
+def in_sequence(path: str, indices: Sequence[int], counters: Counters) -> Iterator[np.ndarray]:
+    """Frames (H,W,3) uint8 at non-decreasing `indices`; stops where decoding ends. Raises DecordFailed."""
+    video = _open(path)
+    at, frame = -1, None
+    for index in indices:
+        while at < index:
+            frame = _next(video)
+            if frame is None:
+                return
+            at += 1
+            counters.frames += 1
+        yield _array(frame)
+
+
+def _open(path: str) -> Any:
+    try:
+        import decord
+
+        decord.logging.set_level(decord.logging.QUIET)
+        # An absolute path can never be taken for a protocol. One thread: no decoding ahead of what is asked.
+        # fault_tol: where it cannot decode, Decord repeats the nearest frame; even one such frame is an error.
+        return decord.VideoReader(os.path.abspath(path), ctx=decord.cpu(0), num_threads=1, fault_tol=1e-6)
+    except Exception as error:  # Decord raises its own error, RuntimeError, AssertionError, UnicodeError, OSError
+        raise DecordFailed(_sentence(error)) from error
+
+
+def _next(video: Any) -> Any:
+    try:
+        return video.next()
+    except StopIteration:
+        return None
+    except Exception as error:
+        raise DecordFailed(_sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    """The message without the place in Decord's own source that comes before it."""
+    line = (str(error).splitlines() or [""])[0]
+    return re.sub(r"^\[[\d:]+\] \S+:\d+: ", "", line).strip() or type(error).__name__
+
+
+def _array(frame: Any) -> np.ndarray:
+    return frame.asnumpy() if hasattr(frame, "asnumpy") else np.array(frame)  # another bridge may have been set

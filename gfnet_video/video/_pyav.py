@@ -1,0 +1,206 @@
+"""PyAV: what a file's header claims, and its frames in sequence or proven by their timestamps."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+
+from gfnet_video.errors import VideoError
+
+# Containers of video. Playlists, picture sequences and scripts, which can name further files, are not among them.
+FORMATS = "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif,h264,hevc,m4v,ivf,mxf,nut,rm,dv,yuv4mpegpipe"
+OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+# These store when each frame is shown. AVI does not: its times are guessed from the order of storage.
+TIMED = {"mov", "matroska"}
+
+
+class Unproven(Exception):
+    """A frame after a seek could not be shown to be the one asked for."""
+
+
+@dataclass
+class Counters:
+    """What has been asked of the decoder so far; packets are counted on PyAV only."""
+
+    packets: int = 0
+    frames: int = 0
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself. duration: seconds; timed: the container stores presentation times."""
+
+    frames: int | None
+    fps: float | None
+    duration: float | None
+    width: int
+    height: int
+    timed: bool
+
+
+@contextmanager
+def open_stream(path: str) -> Iterator[tuple[Any, Any]]:
+    """(container, video stream) of a local regular file. Raises VideoError.
+
+    PyAV is given an open file, never a name: no name can be taken for a protocol or fail to be encoded.
+    """
+    with _open_file(path) as file:
+        try:
+            container = av.open(file, metadata_errors="ignore", options=OPTIONS)
+        except (av.error.FFmpegError, ValueError, UnicodeError) as error:
+            raise VideoError(path, f"is not a video that can be opened ({_reason(error)})") from error
+        with container:
+            stream = container.streams.best("video")
+            if stream is None or stream.codec_context is None:
+                raise VideoError(path, "holds no video stream that can be decoded")
+            yield container, stream
+
+
+def _open_file(path: str) -> io.FileIO:
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise VideoError(path, "is a folder, not a video file")
+        if not stat.S_ISREG(mode):
+            raise VideoError(path, "is not a regular file")
+        file = io.FileIO(path)
+    except FileNotFoundError as error:
+        raise VideoError(path, "no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise VideoError(path, f"cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+    if os.fstat(file.fileno()).st_size == 0:
+        file.close()
+        raise VideoError(path, "is empty (0 bytes)")
+    file.name = "video"  # libav would guess from, and stumble over, the real one
+    return file
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, av.error.ArgumentError):  # what libav says of a format that is not in FORMATS
+        return "its format is not one of video"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def read_header(path: str) -> Header:
+    """Open and close the file; nothing is decoded beyond what libav probes. Raises VideoError."""
+    with open_stream(path) as (container, stream):
+        rate = stream.average_rate or stream.guessed_rate
+        fps = float(rate) if rate else None
+        duration = _duration(container, stream)
+        frames = int(stream.frames) or None
+        if frames is None and fps and duration:
+            frames = max(1, round(fps * duration))
+        timed = bool(TIMED & set(container.format.name.split(",")))
+        return Header(frames, fps, duration, stream.codec_context.width, stream.codec_context.height, timed)
+
+
+def _duration(container: Any, stream: Any) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration and container.duration > 0 else None
+
+
+def packet_times(path: str) -> list[tuple[int | None, bool]]:
+    """(presentation time, is it a keyframe) of every packet that is shown; the file is read, nothing decoded."""
+    with open_stream(path) as (container, stream):
+        return [(p.pts, p.is_keyframe) for p in _packets(container, stream) if p.size and not p.is_discard]
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """The packets up to the first that cannot be read, then the empty one that empties the decoder."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            yield av.Packet()
+            return
+        if packet is None:
+            return
+        yield packet
+
+
+def _decode(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
+    """Frames as the decoder gives them, packet by packet; a packet that cannot be decoded gives none."""
+    for packet in _packets(container, stream):
+        counters.packets += bool(packet.size)
+        try:
+            frames = stream.codec_context.decode(packet if packet.size else None)
+        except av.error.FFmpegError:
+            continue
+        for frame in frames:
+            counters.frames += 1
+            yield frame
+
+
+def count_frames(path: str) -> int:
+    """How many frames decode. Raises VideoError."""
+    with open_stream(path) as (container, stream):
+        return sum(1 for _ in _decode(container, stream, Counters()))
+
+
+def in_sequence(path: str, indices: Sequence[int], counters: Counters) -> Iterator[np.ndarray]:
+    """Frames (H,W,3) uint8 at non-decreasing `indices`, decoding from the start; stops where decoding ends."""
+    with open_stream(path) as (container, stream):
+        frames = enumerate(_decode(container, stream, counters))
+        at, frame = -1, None
+        for index in indices:
+            while at < index:
+                at, frame = next(frames, (-1, None))
+                if frame is None:
+                    return
+            yield to_rgb(frame, stream)
+
+
+def by_timestamp(path: str, indices: Sequence[int], counters: Counters) -> Iterator[np.ndarray]:
+    """As `in_sequence`, but seeks to the last keyframe before each frame and proves where it landed.
+
+    Every decoded frame must carry the presentation time that follows the one before it in the sorted list of packet
+    times. Raises Unproven otherwise; what was yielded before is right. What cannot be seen without decoding: a damaged
+    packet in a stretch that a seek passes over still counts as a frame.
+    """
+    times = packet_times(path)
+    shown = sorted(t for t, _ in times if t is not None)
+    rank = {t: i for i, t in enumerate(shown)}
+    if len(rank) < len(times):
+        raise Unproven("packet times are missing or repeated")
+    keys = sorted(rank[t] for t, key in times if key and t is not None)
+    with open_stream(path) as (container, stream):
+        at, frame, frames = -1, None, _decode(container, stream, counters)
+        for index in indices:
+            if index >= len(shown):
+                return
+            key = keys[bisect_right(keys, index) - 1] if keys and keys[0] <= index else 0
+            if key > at + 1:
+                container.seek(shown[key], stream=stream)
+                frames, at = _decode(container, stream, counters), -1
+                frame = next(frames, None)
+                at = _landed(frame, rank, range(key + 1))
+            while at < index:
+                frame = next(frames, None)
+                at = _landed(frame, rank, range(at + 1, at + 2))
+            yield to_rgb(frame, stream)
+
+
+def _landed(frame: Any, rank: dict[int, int], expected: range) -> int:
+    at = rank.get(frame.pts, -1) if frame is not None and not frame.is_corrupt else -1
+    if at not in expected:
+        raise Unproven(f"decoded frame {at}, expected {expected}")
+    return at
+
+
+def to_rgb(frame: Any, stream: Any) -> np.ndarray:
+    """(H,W,3) uint8, turned upright where the file says that the camera was not."""
+    size = {"width": stream.codec_context.width, "height": stream.codec_context.height}
+    pixels = frame.to_ndarray(format="rgb24", **({} if (frame.width, frame.height) == tuple(size.values()) else size))
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels

@@ -1,0 +1,40 @@
+"""Pixels to the working frame: short side resized, centre cropped, normalised. Each frame is treated alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gfnet_video.errors import ConfigError
+
+
+def resize_crop(frames: np.ndarray | Tensor, *, frame_side: int) -> Tensor:
+    """Resize the short side to `frame_side` (antialiased bilinear) and cut the centre square.
+
+    frames: (T,H,W,3) uint8. Returns (T,3,frame_side,frame_side) uint8, so that a cached frame equals a decoded one.
+    Raises ConfigError for other shapes or types and for a side below 1.
+    """
+    pixels = torch.as_tensor(frames)
+    if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != torch.uint8:
+        raise ConfigError(f"frames are (T,H,W,3) uint8, not {tuple(pixels.shape)} {pixels.dtype}")
+    if frame_side < 1:
+        raise ConfigError(f"frame_side is {frame_side}; at least 1 is needed")
+    pixels = pixels.permute(0, 3, 1, 2)  # (T,3,H,W), channels last in memory
+    short = min(pixels.shape[-2:])
+    size = [max(frame_side, round(x * frame_side / short)) for x in pixels.shape[-2:]]
+    if short != frame_side:  # in uint8: a quarter of the memory, and each frame by the same integer arithmetic
+        pixels = functional.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False)
+    top, left = ((x - frame_side) // 2 for x in size)
+    return pixels[..., top : top + frame_side, left : left + frame_side]
+
+
+def normalise(frames: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Scale 0..255 to 0..1, then (x - mean) / std per channel. frames: (...,3,H,W) of any type; returns floats."""
+    floats = frames if frames.dtype == torch.float64 else frames.float()
+    shift = floats.new_tensor(mean)[:, None, None]
+    scale = floats.new_tensor(std)[:, None, None]
+    return (floats / 255 - shift) / scale

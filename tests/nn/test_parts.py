@@ -1,0 +1,107 @@
+"""Patches, evidence, classifier, exit rule: each against its definition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gfnet_video.errors import ConfigError
+from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
+from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.nn.patches import crop_patches, smooth_tracks
+from gfnet_video.nn.policy import Policy
+
+
+@given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(1, 12), st.integers(12, 20), st.integers(12, 20))
+def test_patch_is_the_window_its_centre_names(y: int, x: int, size: int, h: int, w: int) -> None:
+    image = torch.arange(3 * h * w, dtype=torch.float64).view(1, 3, h, w)
+    centre = torch.tensor([[y / 10_000, x / 10_000]], dtype=torch.float64)
+    top, left = int(y / 10_000 * (h - size)), int(x / 10_000 * (w - size))
+    assert torch.equal(crop_patches(image, centre, size=size), image[:, :, top : top + size, left : left + size])
+
+
+def test_patch_larger_than_the_image_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a patch of 9 pixels does not fit images of 8x8"):
+        crop_patches(torch.zeros(1, 3, 8, 8), torch.zeros(1, 2), size=9)
+
+
+def test_tracks_stay_inside_and_never_jump() -> None:
+    tracks = smooth_tracks(200, 8, torch.Generator().manual_seed(0))
+    assert tracks.shape == (200, 8, 2) and tracks.min() >= 0 and tracks.max() <= 1
+    assert tracks.diff(dim=1).abs().max() <= 0.8 / 8 + 1e-6
+    assert tracks.flatten(0, 1).histc(4, 0, 1).min() > 0.15 * tracks[..., 0].numel() * 2
+
+
+def test_factored_softmax_is_the_product_of_its_factors() -> None:
+    classifier = Classifier(6, 12, (3, 4))
+    torch.nn.init.normal_(classifier.linear.weight)
+    x = torch.randn(5, 6)
+    a, b = classifier.linear(x).split((3, 4), -1)
+    expected = a.softmax(-1)[:, :, None] * b.softmax(-1)[:, None, :]
+    assert torch.allclose(classifier(x).softmax(-1), expected.flatten(1), atol=1e-6)
+    with pytest.raises(ConfigError, match=r"factors \(3, 3\) make 9 classes; expected 12"):
+        Classifier(6, 12, (3, 3))
+
+
+def test_evidence_is_the_mean_of_each_kind() -> None:
+    aggregator = Aggregator(4)
+    glance, focus, centres = torch.randn(2, 5, 4), torch.randn(2, 5, 4), torch.rand(2, 5, 2)
+    with torch.no_grad():
+        evidence, video = aggregator(Evidence.start(2, 4, glance), glance=glance, focus=focus, centres=centres)
+        moved = torch.cat([torch.zeros(2, 1, 2), centres.diff(dim=1)], 1)
+        seen = focus + aggregator.track(torch.cat([centres, moved], -1))
+    for t in range(5):
+        assert torch.allclose(video[:, t], glance[:, : t + 1].mean(1) + seen[:, : t + 1].mean(1), atol=1e-6)
+    assert torch.equal(evidence.last, centres[:, -1])
+
+
+def test_evidence_sees_how_the_patch_moved() -> None:
+    aggregator = Aggregator(4)
+    torch.nn.init.normal_(aggregator.track[2].linear.weight)
+    focus, there = torch.zeros(1, 3, 4), torch.tensor([[[0.1, 0.5], [0.4, 0.5], [0.7, 0.5]]])
+    start = Evidence.start(1, 4, focus)
+    with torch.no_grad():
+        forth = aggregator(start, focus=focus, centres=there)[1][:, -1]
+        back = aggregator(start, focus=focus, centres=there.flip(1))[1][:, -1]
+    assert (forth - back).abs().max() > 1e-4
+
+
+def test_policy_points_at_its_heat() -> None:
+    policy = Policy(1, hidden=1, room=0.5)
+    with torch.no_grad():  # a heat map that is the input itself, sharpened
+        for p in policy.parameters():
+            p.zero_()
+        policy.squeeze[0].weight.fill_(1.0)  # the norm
+        policy.squeeze[1].weight.fill_(1.0)
+        policy.heat.weight[0, 0] = 50.0
+        maps = torch.zeros(1, 1, 1, 8, 8)
+        maps[0, 0, 0, 2, 5] = 1.0
+        centres, _ = policy(maps, None)
+    place = torch.tensor([2.5 / 8, 5.5 / 8])
+    assert torch.allclose(centres[0, 0], (place - 0.5) / 0.5 + 0.5, atol=1e-4)
+
+
+def test_exit_is_the_first_step_that_is_sure() -> None:
+    logits = torch.log(torch.tensor([[[0.5, 0.5], [0.8, 0.2], [0.9, 0.1]], [[0.5, 0.5], [0.6, 0.4], [0.6, 0.4]]]))
+    rule = ExitRule((1.0, 1.0, 1.0), (0.7, 0.7, 0.7))
+    assert rule.exits(logits).tolist() == [1, 2]
+    assert rule.at(0.85).exits(logits).tolist() == [2, 2]
+    assert rule.at(0.5).exits(logits).tolist() == [0, 0]
+    assert ExitRule.never(3).exits(logits).tolist() == [2, 2]
+    assert ExitRule((1.0, 3.0, 3.0), (0.7,) * 3).exits(logits).tolist() == [2, 2]  # cooler confidence, later exit
+
+
+@pytest.mark.parametrize("confidence", [0.0, -1.0, 1.5, float("nan")])
+def test_confidence_outside_its_range_is_refused(confidence: float) -> None:
+    with pytest.raises(ConfigError, match="expected above 0 and at most 1"):
+        ExitRule.never(3).at(confidence)
+
+
+@given(st.lists(st.floats(0.05, 1.0), min_size=2, max_size=6))
+def test_a_higher_confidence_never_exits_earlier(values: list[float]) -> None:
+    logits = torch.randn(20, len(values), 4, generator=torch.Generator().manual_seed(0)) * 2
+    rule = ExitRule.never(len(values))
+    low, high = min(values), max(values)
+    assert bool((rule.at(low).exits(logits) <= rule.at(high).exits(logits)).all())
