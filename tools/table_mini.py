@@ -1,4 +1,4 @@
-"""The table of `mini`: `make bench-mini` measures every row on the test split into docs/mini.json and docs/mini.md.
+"""The table of `mini`: `make bench-mini` measures every row on the test split into docs/mini.json and README.md.
 
 Needs the two static networks under runs/ (`make train-mini` leaves them there) and the bundled GFNet.
 """
@@ -141,6 +141,17 @@ def as_markdown(rows: list[Row], labels: np.ndarray, facts: dict[str, Any], apar
     return "\n".join(lines) + "\n"
 
 
+def into_readme(path: Path, table: str, machine: dict[str, Any], clips: int) -> None:
+    """Put the table between its marks."""
+    begin, end = "<!-- table: make bench-mini -->\n", "<!-- end of table -->"
+    head, rest = path.read_text(encoding="utf-8").split(begin)
+    tail = rest.split(end, 1)[1]
+    where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    foot = f"\n*Measured by `make bench-mini` on {clips:,} clips, {date}, {where}; docs/mini.json holds all figures.*\n"
+    write_text(path, head + begin + table + foot + end + tail)
+
+
 def main() -> int:
     """Measure, print, write."""
     root = root_of(dataset("mini"), None)
@@ -171,7 +182,7 @@ def main() -> int:
         **facts,
     }
     write_text(Path("docs/mini.json"), json.dumps(result, indent=1) + "\n")
-    write_text(Path("docs/mini.md"), table)
+    into_readme(Path("README.md"), table, machine, len(labels))
     print(table)
     return 0
 

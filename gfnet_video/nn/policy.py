@@ -42,8 +42,9 @@ class Policy(nn.Module):
 
     def _step(self, x: Tensor, h: Tensor) -> Tensor:
         update, reset = self.gates(torch.cat([x, h], 1)).sigmoid().chunk(2, 1)
-        new: Tensor = self.candidate(torch.cat([x, reset * h], 1)).tanh()
-        return h + update * (new - h)
+        new = self.candidate(torch.cat([x, reset * h], 1)).tanh()
+        hidden: Tensor = h + update * (new - h)
+        return hidden
 
     def _centres(self, heat: Tensor) -> Tensor:
         b, t, _, rows, cols = heat.shape

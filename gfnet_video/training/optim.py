@@ -17,6 +17,7 @@ PARTS = {"glance": "glance_net", "focus": "focus_net", "policy": "policy", "aggr
 def open_parts(model: GFNet, stage: StageConfig) -> None:
     """Put the stage's parts in training mode with gradients; all others are frozen, their statistics too."""
     model.eval().requires_grad_(False)
+    model.zero_grad()  # gradients left by the stage before would count in the norm that is clipped
     for part in stage.train:
         module: nn.Module | None = getattr(model, PARTS[part])
         if module is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gfnet_video.errors import ConfigError
@@ -14,6 +14,7 @@ from gfnet_video.nn.patches import crop_patches, smooth_tracks
 from gfnet_video.nn.policy import Policy
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(1, 12), st.integers(12, 20), st.integers(12, 20))
 def test_patch_is_the_window_its_centre_names(y: int, x: int, size: int, h: int, w: int) -> None:
     image = torch.arange(3 * h * w, dtype=torch.float64).view(1, 3, h, w)
@@ -99,6 +100,7 @@ def test_confidence_outside_its_range_is_refused(confidence: float) -> None:
         ExitRule.never(3).at(confidence)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.05, 1.0), min_size=2, max_size=6))
 def test_a_higher_confidence_never_exits_earlier(values: list[float]) -> None:
     logits = torch.randn(20, len(values), 4, generator=torch.Generator().manual_seed(0)) * 2

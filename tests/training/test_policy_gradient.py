@@ -37,10 +37,7 @@ class BrightSpot:
 def test_policy_finds_what_is_rewarded(monkeypatch: pytest.MonkeyPatch) -> None:
     model = models.model()
     assert model.policy is not None
-    torch.manual_seed(0)
-    for p in model.policy.parameters():
-        torch.nn.init.normal_(p, std=0.1)
-    task = BrightSpot(0)
+    task = BrightSpot(0, videos=32)
 
     def focus(frames: Tensor, centres: Tensor, state: object = None) -> tuple[Features, tuple[Tensor, ...]]:
         many = BrightSpot.distance(task, centres.unflatten(0, (-1, len(task.labels)))).flatten(0, 1)
@@ -50,14 +47,14 @@ def test_policy_finds_what_is_rewarded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(model, "focus", focus)
     optimiser = torch.optim.Adam(model.policy.parameters(), lr=0.01)
-    before = task.distance(model.locate(model.glance(task.frames)[0].map)[0]).mean()
-    for step in range(80):
+    unseen = BrightSpot(1)
+    before = unseen.distance(model.locate(model.glance(unseen.frames)[0].map)[0]).mean()
+    for step in range(160):
         generator = torch.Generator().manual_seed(step)
         loss, _ = policy_loss(model, task.frames, task.labels, sigma=0.2, tracks=4, generator=generator)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    unseen = BrightSpot(1)
     after = unseen.distance(model.locate(model.glance(unseen.frames)[0].map)[0]).mean()
-    assert after < 0.5 * before
+    assert after < 0.75 * before
     assert all(p.grad is None for p in model.glance_net.parameters())
