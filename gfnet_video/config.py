@@ -18,7 +18,10 @@ PATCHES = ("none", "random", "sampled", "policy")
 
 @dataclass(frozen=True)
 class LookConfig:
-    """One look's network: timm name, input side in pixels, stride of its last map, pooling, frozen stages."""
+    """One look's network: timm name, input side in pixels, stride of its last map, pooling, frozen stages.
+
+    shift: temporal shift on; off, every frame is read alone (a patch that follows an object hides its motion).
+    """
 
     backbone: str
     side: int
@@ -26,6 +29,7 @@ class LookConfig:
     pool: str = "mean"
     frozen: int = 0
     dropout: float = 0.0
+    shift: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class StageConfig:
     """One row of the training table.
 
     patches: none | random (smooth tracks) | policy (its centres) | sampled (drawn around them: the policy learns).
+    tracks: how many of those a clip gets at once. sigma: of the draw, in centres, at the stage's start and end.
     train: which parts take gradients, of glance, focus, policy, aggregator. lr: peak of the cosine, AdamW.
     """
 
@@ -68,11 +73,13 @@ class StageConfig:
     batch: int = 24
     warmup: float = 0.1
     sigma: tuple[float, float] = (0.25, 0.1)
-    tracks: int = 4
+    tracks: int = 1
 
     def __post_init__(self) -> None:
         if self.patches not in PATCHES:
             raise ConfigError(unknown("patches", self.patches, PATCHES))
+        if self.tracks < (2 if self.patches == "sampled" else 1):
+            raise ConfigError(f"stage {self.name!r} draws {self.tracks} tracks; sampled needs 2 to compare, others 1")
         parts = ("glance", "focus", "policy", "aggregator")
         for part in self.train:
             if part not in parts:

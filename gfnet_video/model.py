@@ -53,7 +53,12 @@ class Look(nn.Module):
     def __init__(self, config: LookConfig, model: ModelConfig) -> None:
         super().__init__()
         self.backbone = Backbone(
-            config.backbone, stride=config.stride, pool=config.pool, shift_div=model.shift_div, frozen=config.frozen
+            config.backbone,
+            stride=config.stride,
+            pool=config.pool,
+            shift=config.shift,
+            shift_div=model.shift_div,
+            frozen=config.frozen,
         )
         self.classifier = Classifier(self.backbone.width, model.classes, model.factors, config.dropout)
 

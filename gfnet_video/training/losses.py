@@ -10,19 +10,22 @@ from gfnet_video.model import GFNet
 
 
 def supervised_loss(model: GFNet, frames: Tensor, labels: Tensor, centres: Tensor | None) -> Tensor:
-    """Loss of one batch, a scalar. frames (B,T,3,H,W), labels (B,), centres (B,T,2) or None without focus.
+    """Loss of one batch, a scalar. frames (B,T,3,H,W), labels (B,), centres (M,B,T,2): M tracks a clip; None: no focus.
 
     Steps weigh in proportion to their number: the first frames cannot know a motion. The terms for the mean glance and
-    the mean focus keep both networks discriminative on their own (GFNet's regularisation, arXiv 2010.05300).
+    for each patch alone keep both networks discriminative on their own (GFNet's regularisation, arXiv 2010.05300).
     """
     seen, _ = model.glance(frames)
     if centres is None:
         _, video = model.aggregate(None, glance=seen.logits)
         return stepwise_loss(video, labels)
-    patch, _ = model.focus(frames, centres)
-    _, video = model.aggregate(None, glance=seen.logits, focus=patch.logits, centres=centres)
-    alone = F.cross_entropy(seen.logits.mean(1), labels) + F.cross_entropy(patch.logits.mean(1), labels)
-    return stepwise_loss(video, labels) + 0.5 * alone
+    m, _, t = centres.shape[:3]
+    flat, many = centres.flatten(0, 1), labels.repeat(m)
+    patch, _ = model.focus(frames.repeat(m, 1, 1, 1, 1), flat)
+    glance = seen.logits.repeat(m, 1, 1)
+    _, video = model.aggregate(None, glance=glance, focus=patch.logits, centres=flat)
+    each_patch = F.cross_entropy(patch.logits.flatten(0, 1), many.repeat_interleave(t))
+    return stepwise_loss(video, many) + 0.5 * (F.cross_entropy(seen.logits.mean(1), labels) + each_patch)
 
 
 def stepwise_loss(step_logits: Tensor, labels: Tensor) -> Tensor:

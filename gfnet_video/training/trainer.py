@@ -158,10 +158,10 @@ def _loss(
         return loss, float(reward)
     centres = None
     if stage.patches == "random":
-        centres = smooth_tracks(b, t, generator).to(frames)
+        centres = smooth_tracks(stage.tracks * b, t, generator).to(frames).unflatten(0, (stage.tracks, b))
     elif stage.patches == "policy":
         with torch.no_grad():
-            centres, _ = model.locate(model.glance(frames)[0].map)
+            centres = model.locate(model.glance(frames)[0].map)[0][None]
     return supervised_loss(model, frames, labels, centres), None
 
 

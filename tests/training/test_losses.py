@@ -24,7 +24,7 @@ def test_a_stage_changes_only_what_it_trains() -> None:
     open_parts(model, stage)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     optimiser = make_optimiser(model, stage, 0.01)
-    loss = supervised_loss(model, models.frames(), torch.tensor([0, 1]), torch.rand(2, models.FRAMES, 2))
+    loss = supervised_loss(model, models.frames(), torch.tensor([0, 1]), torch.rand(3, 2, models.FRAMES, 2))
     loss.backward()
     optimiser.step()
     changed = {k.split(".")[0] for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
