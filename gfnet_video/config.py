@@ -94,7 +94,6 @@ class TrainConfig:
     seed: int = 0
     weight_decay: float = 0.01
     clip_grad: float = 5.0
-    label_smoothing: float = 0.0
     initial: str = "timm"
     initial_glance: str = ""
     initial_focus: str = ""

@@ -1,0 +1,66 @@
+"""What ships in the wheel: the model is whole, small and says where it comes from; the clips are its held-out ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import gfnet_video as gf
+from gfnet_video.checkpoint import BUNDLED, load
+from gfnet_video.cli.infer import DEFAULT_MODEL
+from gfnet_video.cli.main import run
+
+CLIPS = sorted((BUNDLED.parent / "clips").iterdir())
+
+
+def test_model_is_whole_and_small() -> None:
+    model = load(DEFAULT_MODEL, verify=True)
+    assert len(model.card.classes) == 40
+    size = sum(p.stat().st_size for p in (BUNDLED / DEFAULT_MODEL).iterdir())
+    assert size <= 10 * 2**20
+    assert model.card.provenance["made_by"] == "make train-mini"
+    assert model.card.valid_for["split"] == "calibration"
+
+
+def test_clips_are_named_by_their_label() -> None:
+    names = {c.lower().replace(" ", "_") for c in load(DEFAULT_MODEL).card.classes}
+    assert len(CLIPS) >= 4
+    for clip in CLIPS:
+        number, label = clip.stem.split("_", 1)
+        assert label in names and number.startswith("4")  # clips of the test split
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=lambda p: p.stem)
+def test_the_exit_is_executed_and_changes_nothing_before_it(clip: Path) -> None:
+    model = load(DEFAULT_MODEL)
+    stopped, whole = gf.predict(model, clip), gf.predict(model, clip, exits=False)
+    assert stopped.frames_decoded == stopped.exit_step <= whole.frames_decoded == model.config.frames
+    assert stopped.gmacs == pytest.approx(whole.gmacs * stopped.exit_step / whole.exit_step)
+    assert stopped.step_scores == pytest.approx(whole.step_scores[: stopped.exit_step], abs=1e-6)
+    assert np.allclose(stopped.patches, whole.patches[: stopped.exit_step], atol=1e-6)
+
+
+def test_some_clip_exits_early() -> None:
+    model = load(DEFAULT_MODEL)
+    assert any(gf.predict(model, clip).exited for clip in CLIPS)
+
+
+def test_demo_leaves_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    assert run(["demo", "--picture", str(tmp_path / "demo.png")]) == 0
+    with Image.open(tmp_path / "demo.png") as picture:
+        assert picture.width > 900
+    assert "rendered from real handwriting" in capsys.readouterr().err
+
+
+def test_stream_from_the_public_names() -> None:
+    model = gf.load(DEFAULT_MODEL)
+    first = gf.predict(model, CLIPS[0], exits=False)
+    steps = list(model.stream(gf.frames(model, CLIPS[0])))
+    with torch.inference_mode():
+        scores = [float(model.card.rule.probabilities(s.logits, s.index).max()) for s in steps]
+    assert scores == pytest.approx(first.step_scores, abs=1e-6)
