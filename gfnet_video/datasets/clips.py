@@ -85,8 +85,9 @@ def _write_cache(manifest: Manifest, side: int, base: Path, progress: Progress) 
     os.replace(temporary, base.with_suffix(".npz"))
 
 
-class Clips(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """A split as (frames uint8 (T,3,side,side), label); a bad clip is (an empty tensor, -1), never another clip.
+class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
+    """A split as (frames uint8 (T,3,side,side), label, ""); a bad clip is (an empty tensor, -1, what is wrong with
+    which file), never another clip.
 
     jitter is for training: a random frame of each segment, drawn from (seed, epoch, index), else its centre. A clip
     that ends before its header says is sampled once more in training; elsewhere it counts as unreadable.
@@ -108,11 +109,11 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.manifest)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, int, str]:
         try:
-            return self.read(index), self.manifest.labels[index]
-        except VideoError:
-            return torch.empty(0, dtype=torch.uint8), -1
+            return self.read(index), self.manifest.labels[index], ""
+        except VideoError as error:
+            return torch.empty(0, dtype=torch.uint8), -1, str(error)
 
     def indices(self, total: int, index: int) -> list[int]:
         """Which frames of a clip of `total` frames."""

@@ -46,19 +46,42 @@ def read_manifest(row: Dataset, root: Path, split: str, expected: tuple[str, ...
     require(row, root)
     if split not in row.splits:
         raise ConfigError(unknown(f"split of {row.name}", split, row.splits))
-    ids_of = {name: int(index) for name, index in _json(root / "labels" / "labels.json").items()}
-    classes = tuple(sorted(ids_of, key=ids_of.__getitem__))
-    if sorted(ids_of.values()) != list(range(len(classes))):
-        raise DataError(f"{root}/labels/labels.json: class ids are not 0 to {len(classes) - 1}")
+    classes = _classes(root / "labels" / "labels.json")
     if expected is not None and classes != expected:
         raise DataError(f"{root}/labels/labels.json: its {len(classes)} classes are not the model's {len(expected)}")
     file = root / "labels" / row.splits[split]
-    items = _json(file)
+    items = _items(file)
+    ids_of = {name: index for index, name in enumerate(classes)}
     labels = tuple(_label(item, ids_of, file) for item in items)
     present = {p.stem: p for p in (root / row.folder).iterdir() if p.suffix in SUFFIXES}
     ids = tuple(str(item["id"]) for item in items)
     paths = tuple(present.get(i, root / row.folder / f"{i}.webm") for i in ids)
     return Manifest(split, classes, ids, paths, labels)
+
+
+def _classes(file: Path) -> tuple[str, ...]:
+    """Class names in the order of their ids, which the official file writes as text."""
+    held = _json(file)
+    if not isinstance(held, dict):
+        raise DataError(f"{file}: expected a mapping of class names to ids, found a {type(held).__name__}")
+    try:
+        ids_of = {str(name): int(index) for name, index in held.items()}
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{file}: a class id is not a whole number: {error}") from error
+    if sorted(ids_of.values()) != list(range(len(ids_of))):
+        raise DataError(f"{file}: class ids are not 0 to {len(ids_of) - 1}")
+    return tuple(sorted(ids_of, key=ids_of.__getitem__))
+
+
+def _items(file: Path) -> list[dict[str, Any]]:
+    """The clips of an annotation file, each a mapping with an id."""
+    held = _json(file)
+    if not isinstance(held, list):
+        raise DataError(f"{file}: expected a list of clips, found a {type(held).__name__}")
+    for i, item in enumerate(held):
+        if not isinstance(item, dict) or "id" not in item:
+            raise DataError(f"{file}: item {i} has no id")
+    return held
 
 
 def _label(item: dict[str, Any], ids_of: dict[str, int], file: Path) -> int:

@@ -33,7 +33,7 @@ def accuracy(logits: Tensor, labels: Tensor, top: int = 1) -> float:
     """The part of videos whose class is among the `top` highest logits (N,K); rows with NaN count as wrong."""
     best = logits.nan_to_num(-math.inf).topk(min(top, logits.shape[-1]), -1).indices
     right = (best == labels[:, None]).any(-1) & ~logits.isnan().any(-1)
-    return float(right.float().mean())
+    return float(right.double().mean())
 
 
 def step_accuracies(logits: Tensor, labels: Tensor) -> list[float]:

@@ -144,7 +144,7 @@ def factor_accuracies(logits: torch.Tensor, labels: torch.Tensor, factors: tuple
     found: list[float] = []
     guess = logits.argmax(-1)
     for size in reversed(factors):
-        found.append(float((guess % size == labels % size).float().mean()))
+        found.append(float((guess % size == labels % size).double().mean()))
         guess, labels = guess // size, labels // size
     return found[::-1]
 

@@ -105,16 +105,17 @@ def _epoch(
     order = np.random.default_rng([seed, place.stage, place.epoch]).permutation(len(clips))
     batches = [order[i : i + stage.batch] for i in range(0, len(order) - stage.batch + 1, stage.batch)]
     clips.epoch = 1000 * place.stage + place.epoch
-    saved, bad = time.monotonic(), 0
+    saved, bad = time.monotonic(), list[str]()
     for number, (pixels, labels, lost, waiting) in enumerate(
         _load_batches(clips, batches, place.batch, config), place.batch
     ):
         began = time.monotonic()
         bad += lost
-        if bad > config.train.max_bad * len(clips):
-            raise DataError(
-                f"{bad} of {len(clips)} training clips cannot be read; allowed are {config.train.max_bad:.0%}"
-            )
+        if len(bad) > config.train.max_bad * len(clips):
+            allowed = f"allowed are {config.train.max_bad:.0%} (train.max_bad)"
+            raise DataError(f"{len(bad)} of {len(clips)} training clips cannot be read; {allowed}; first: {bad[0]}")
+        if not len(labels):
+            continue
         done = place.epoch * len(batches) + number
         rate = learning_rate(done, stage.epochs * len(batches), peak=stage.lr, warmup=stage.warmup)
         set_rate(optimiser, rate)
@@ -140,7 +141,7 @@ def _epoch(
                 rate,
                 seconds,
                 waiting,
-                bad,
+                len(bad),
             )
         )
         if time.monotonic() - saved > SAVE_EVERY:
@@ -176,8 +177,8 @@ def augment(frames: Tensor, strength: float, generator: torch.Generator) -> Tens
 
 def _load_batches(
     clips: Clips, batches: list[np.ndarray], first: int, config: Config
-) -> Iterator[tuple[Tensor, Tensor, int, float]]:
-    """Batches of uint8 clips (b,T,3,H,W), labels, how many clips were lost, and the seconds the data took."""
+) -> Iterator[tuple[Tensor, Tensor, list[str], float]]:
+    """Batches of uint8 clips (b,T,3,H,W), labels, which clips were lost and why, and the seconds the data took."""
     loader = torch.utils.data.DataLoader(
         clips,
         batch_sampler=[b.tolist() for b in batches[first:]],
@@ -188,17 +189,16 @@ def _load_batches(
     asked = time.monotonic()
     for pixels, labels, lost in loader:
         waited = time.monotonic() - asked
-        if len(labels):
-            yield pixels, labels, lost, waited
+        yield pixels, labels, lost, waited
         asked = time.monotonic()
 
 
-def collate(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor, int]:
-    """Stack the readable clips; the third value counts those that were not."""
-    good = [(x, y) for x, y in items if x.numel()]
-    if not good:
-        return torch.empty(0), torch.empty(0, dtype=torch.long), len(items)
-    return torch.stack([x for x, _ in good]), torch.tensor([y for _, y in good]), len(items) - len(good)
+def collate(items: list[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:
+    """Stack the readable clips and their labels; the third value says of each other one what is wrong."""
+    good = [(x, y) for x, y, wrong in items if not wrong]
+    lost = [wrong for _, _, wrong in items if wrong]
+    pixels = torch.stack([x for x, _ in good]) if good else torch.empty(0)
+    return pixels, torch.tensor([y for _, y in good], dtype=torch.long), lost
 
 
 def _mixed(*numbers: int) -> int:

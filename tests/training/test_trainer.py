@@ -97,8 +97,16 @@ def test_bad_clips_are_skipped_and_counted(tmp_path: Path) -> None:
 
 
 def test_too_many_bad_clips_end_the_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="2 of 12 training clips cannot be read; allowed are 10%"):
+    words = r"2 of 12 training clips cannot be read; allowed are 10% \(train.max_bad\); first: [34]\.webm: is broken"
+    with pytest.raises(DataError, match=words):
         train(fresh(), NoiseClips(bad=(3, 4)), config(max_bad=0.1), tmp_path)
+
+
+def test_a_batch_of_bad_clips_alone_is_counted_and_left_out(tmp_path: Path) -> None:
+    reports: list[Report] = []
+    bad = tuple(range(CLIPS))[:11]
+    train(fresh(), NoiseClips(bad=bad), config(max_bad=1.0), tmp_path, listen=reports.append)
+    assert len(reports) == 4 and {r.bad for r in reports} <= {3, 7, 11}
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:

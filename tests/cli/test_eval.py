@@ -1,0 +1,115 @@
+"""`gfnet-video eval` and `calibrate` on real files: what failed is counted, what is stored is true."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gfnet_video.checkpoint import load
+from gfnet_video.cli.main import run
+from tests import trees
+
+Verb = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def verb(checkpoint: Path, capfd: pytest.CaptureFixture[str]) -> Verb:
+    """Run `eval` with the small model; gives exit code, the JSON on stdout and stderr."""
+
+    def call(*args: object) -> tuple[int, dict[str, Any], str]:
+        code = run(["eval", "--model", str(checkpoint), "--dataset", "sthv2", *map(str, args)])
+        out, err = capfd.readouterr()
+        return code, json.loads(out or "{}"), err
+
+    return call
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_failed_clip_counts_as_wrong_and_is_never_another(
+    verb: Verb, tree: Path, own: Path, liar: Path, tmp_path: Path
+) -> None:
+    (own / trees.FOLDER / "201.webm").write_text("no video")
+    (own / trees.FOLDER / "203.webm").unlink()
+    shutil.copyfile(liar, own / trees.FOLDER / "203.mp4")
+    whole, damaged = tmp_path / "whole.jsonl", tmp_path / "damaged.jsonl"
+    assert verb("--data", tree, "--rows", whole)[0] == 0
+    code, summary, err = verb("--data", own, "--rows", damaged, "--batch", 2)
+    assert code == 1 and summary["clips"] == 5 and summary["failed"] == 2
+    assert "failed: 201: is not a video" in err and "failed: 203: decoding ends after" in err
+    before, after = rows_of(whole), rows_of(damaged)
+    assert [r["id"] for r in after] == [str(200 + n) for n in range(5)]
+    assert [n for n, r in enumerate(after) if "error" in r] == [1, 3]
+    assert [r for n, r in enumerate(after) if n not in (1, 3)] == [before[n] for n in (0, 2, 4)]
+    assert summary["top1"] == sum(r["correct"] for r in after) / 5
+
+
+def test_eval_agrees_with_infer(
+    verb: Verb, checkpoint: Path, tree: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    verb("--data", tree, "--rows", tmp_path / "rows.jsonl", "--confidence", 0.3)
+    files = [str(tree / trees.FOLDER / f"{200 + n}.webm") for n in range(5)]
+    assert run(["infer", *files, "--model", str(checkpoint), "--jsonl", "--confidence", "0.3"]) == 0
+    alone = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    rows = rows_of(tmp_path / "rows.jsonl")
+    assert [r["prediction"] for r in rows] == [a["label"] for a in alone]
+    assert [r["exit_step"] for r in rows] == [a["exit_step"] for a in alone]
+    assert [r["score"] for r in rows] == pytest.approx([a["score"] for a in alone], abs=1e-3)
+    assert [r["gmacs"] for r in rows] == pytest.approx([a["gmacs"] for a in alone], abs=1e-4)
+
+
+def test_costs_without_and_with_exits(verb: Verb, tree: Path) -> None:
+    _, late, _ = verb("--data", tree, "--no-exit")
+    _, soon, _ = verb("--data", tree, "--confidence", 0.01)
+    assert late["gmacs"] == pytest.approx(late["gmacs_no_exit"]) and late["mean_exit_step"] == late["steps"] == 6
+    assert soon["gmacs"] == pytest.approx(soon["gmacs_no_exit"] / 6) and soon["mean_exit_step"] == 1
+    assert late["top1"] == late["top1_no_exit"] == soon["top1_no_exit"] == late["top1_after_step"][-1]
+    assert soon["top1"] == soon["top1_after_step"][0]
+
+
+def test_cache_and_limit_change_nothing_else(verb: Verb, own: Path, tmp_path: Path) -> None:
+    for name, args in (("direct", ()), ("cached", ("--cache",)), ("first", ("--limit", 3))):
+        assert verb("--data", own, "--rows", tmp_path / name, *args)[0] == 0
+    assert rows_of(tmp_path / "direct") == rows_of(tmp_path / "cached")
+    assert rows_of(tmp_path / "direct")[:3] == rows_of(tmp_path / "first")
+    assert len(list((own / "cache").iterdir())) == 2  # of --cache alone
+
+
+def test_a_model_of_other_classes_is_refused(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["eval", "--dataset", "sthv2", "--data", str(tree)]) == 4  # the bundled model knows mini
+    assert "its 5 classes are not the model's 40" in capfd.readouterr().err
+
+
+def test_calibrate_stores_the_rule_and_where_it_holds(
+    checkpoint: Path, own: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = Path(shutil.copytree(checkpoint, tmp_path / "model"))
+    items = [{"id": str(300 + n), "template": trees.TEMPLATES[n % 5]} for n in range(44)]
+    for n, item in enumerate(items):
+        shutil.copyfile(own / trees.FOLDER / f"{100 + n % 5}.webm", own / trees.FOLDER / f"{item['id']}.webm")
+    (own / trees.FOLDER / "343.webm").write_bytes(b"")
+    trees.write(own / "labels" / "validation.json", items)
+    args = ["calibrate", str(model), "--dataset", "sthv2", "--data", str(own), "--split", "dev"]
+    weights = (model / "model.safetensors").read_bytes()
+    assert run([*args, "--max-drop", "100"]) == 0
+    printed = json.loads(capfd.readouterr().out)
+    card = load(model, verify=True).card
+    assert list(card.rule.temperatures) == printed["temperatures"] and card.rule.thresholds == (0.3,) * 6
+    assert card.valid_for == printed["valid_for"]
+    assert (card.valid_for["clips"], card.valid_for["failed"], card.valid_for["split"]) == (43, 1, "dev")
+    assert (model / "model.safetensors").read_bytes() == weights
+
+
+def test_calibrate_refuses_too_few_clips(checkpoint: Path, own: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = (checkpoint / "config.json").read_bytes()
+    args = ["calibrate", str(checkpoint), "--dataset", "sthv2", "--data", str(own), "--split", "dev"]
+    assert run(args) == 4
+    assert "5 calibration clips; expected at least 40" in capfd.readouterr().err
+    assert (checkpoint / "config.json").read_bytes() == before

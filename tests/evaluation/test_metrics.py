@@ -1,0 +1,45 @@
+"""Accuracy and the bootstrap, against what can be worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from gfnet_video.evaluation.bootstrap import paired_interval
+from gfnet_video.evaluation.metrics import accuracy, step_accuracies
+
+LOGITS = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [2.0, 3.0, 1.0], [math.nan] * 3])
+
+
+def test_accuracy_counts_the_failed_as_wrong() -> None:
+    assert accuracy(LOGITS, torch.tensor([0, 2, 0, 0])) == 0.5
+    assert accuracy(LOGITS, torch.tensor([0, 2, 0, 0]), top=2) == 0.75
+    assert accuracy(LOGITS, torch.tensor([0, 2, 0, 1]), top=9) == 0.75  # all of three classes, and still one failed
+
+
+def test_accuracy_after_each_step() -> None:
+    steps = torch.stack([LOGITS, LOGITS.roll(1, 0)], 1)
+    assert step_accuracies(steps, torch.tensor([0, 0, 2, 1])) == [0.25, 0.75]
+
+
+def test_interval_is_that_of_the_normal_law_where_it_holds() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.random(4000) < 0.8, rng.random(4000) < 0.7
+    apart = 100 * (a.astype(float) - b)
+    half = 1.96 * apart.std() / math.sqrt(4000)
+    mean, low, high = paired_interval(a, b)
+    assert mean == pytest.approx(apart.mean())
+    assert low == pytest.approx(mean - half, abs=0.05 * half) and high == pytest.approx(mean + half, abs=0.05 * half)
+
+
+def test_interval_is_of_pairs() -> None:
+    """Two models that fail on the same clips differ surely; unpaired, the interval would be 2 points wide or more."""
+    rng = np.random.default_rng(0)
+    a = rng.random(2000) < 0.5
+    b = a.copy()
+    b[np.flatnonzero(a)[:20]] = False
+    _, low, high = paired_interval(a, b)
+    assert 0.5 < low < 1.0 < high < 1.5

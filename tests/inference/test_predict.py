@@ -1,0 +1,97 @@
+"""One video through the exit loop: what it computes is `forward`, and what it saves is really saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import gfnet_video as gf
+from gfnet_video.errors import ConfigError
+from gfnet_video.inference import runner
+from gfnet_video.inference.batch import run_batch
+from gfnet_video.inference.macs import count_macs
+from gfnet_video.inference.runner import Options
+from gfnet_video.video.reader import VideoReader
+from gfnet_video.video.samplers import uniform_indices
+from tests import models
+from tests.clips import encode
+
+
+def whole(model: gf.GFNet, path: Path) -> torch.Tensor:
+    """The sampled clip, all at once (1,T,3,H,W)."""
+    return torch.stack(list(gf.frames(model, path)), 1)  # type: ignore[arg-type]
+
+
+def test_predict_is_forward_under_the_rule_is_the_batch(checkpoint: Path, clip: Path) -> None:
+    model = gf.load(checkpoint)
+    frames = whole(model, clip)
+    with torch.inference_mode():
+        looks = model(frames)
+    never = model.card.rule
+    scores = torch.stack([never.probabilities(looks.step_logits[:, s], s).max() for s in range(models.FRAMES)])
+    seen = set()
+    for confidence in scores.tolist():
+        rule = never.at(confidence - 1e-6)
+        found = gf.predict(model, clip, confidence=confidence - 1e-6)
+        step = int(rule.exits(looks.step_logits)[0])
+        batch = run_batch(model, frames, rule)
+        assert found.exit_step - 1 == step == int(batch.steps[0])
+        assert found.score == pytest.approx(float(scores[step]), abs=1e-5)
+        assert torch.allclose(batch.logits, looks.step_logits[:, step], atol=1e-4)
+        assert torch.allclose(torch.tensor(found.patches), looks.centres[0, : step + 1], atol=1e-5)
+        assert found.label == model.card.classes[int(looks.step_logits[0, step].argmax())]
+        seen.add(step)
+    assert len(seen) > 1  # the thresholds did choose different steps
+
+
+def test_what_an_exit_saves_is_neither_decoded_nor_computed(
+    checkpoint: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[VideoReader] = []
+
+    class Watched(VideoReader):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            opened.append(self)
+
+    monkeypatch.setattr(runner, "VideoReader", Watched)
+    model = gf.load(checkpoint)
+    macs = count_macs(model)  # runs every look once
+    ran = {"glance": 0, "focus": 0}
+    model.glance_net.register_forward_hook(lambda *_: ran.update(glance=ran["glance"] + 1))
+    assert model.focus_net is not None
+    model.focus_net.register_forward_hook(lambda *_: ran.update(focus=ran["focus"] + 1))
+    soon = gf.predict(model, clip, options=Options(confidence=0.01, reader="pyav"), macs=macs)
+    assert ran == {"glance": 1, "focus": 1} and soon.exit_step == 1
+    late = gf.predict(model, clip, options=Options(exits=False, reader="pyav"), macs=macs)
+    assert ran == {"glance": 7, "focus": 7} and late.exit_step == 6
+    few, all_ = (video.packets_decoded for video in opened)
+    assert few <= uniform_indices(36, 6)[0] + 2 < all_ <= 36  # up to the first frame, and the decoder's delay
+
+
+def test_clips_shorter_than_the_model_repeat_frames(checkpoint: Path, tmp_path: Path) -> None:
+    found = gf.predict(gf.load(checkpoint), encode(tmp_path / "short.mp4", 3))
+    assert found.frame_indices == (0, 0, 1, 1, 2, 2)
+
+
+def test_one_frame_is_enough(checkpoint: Path, tmp_path: Path) -> None:
+    assert gf.predict(gf.load(checkpoint), encode(tmp_path / "one.mp4", 1)).frame_indices == (0,) * 6
+
+
+def test_a_confidence_that_is_none_is_refused(checkpoint: Path, clip: Path) -> None:
+    with pytest.raises(ConfigError, match="confidence is 0"):
+        gf.predict(gf.load(checkpoint), clip, confidence=0.0)
+
+
+def test_macs_are_those_of_the_networks(checkpoint: Path, clip: Path) -> None:
+    """GMACs counted by torch's own counter over the same looks."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = gf.load(checkpoint)
+    found = gf.predict(model, clip)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(whole(model, clip))
+    assert found.gmacs == pytest.approx(counter.get_total_flops() / 2e9, rel=0.02)
