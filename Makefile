@@ -20,7 +20,7 @@ demo: $(VENV)/.with-base ## recognise the bundled clips with the bundled model, 
 	$(BIN)/gfnet-video demo
 
 test: lint $(VENV)/.with-dev-mini ## lint, then run the tests (a few minutes)
-	@echo "test: pytest without the markers 'slow' and 'originals'; a few minutes on two CPU cores"
+	@echo "test: pytest without the marker 'originals'; a few minutes on two CPU cores"
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.with-dev-mini ## ruff (style) and mypy (types); the import floors are a test (under a minute)

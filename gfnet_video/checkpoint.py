@@ -14,11 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gfnet_video.config import Config, from_dict, to_dict
+from gfnet_video.config import Config
 from gfnet_video.errors import CheckpointError, ConfigError, unknown
 from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.strict import from_dict, to_dict
 
 BUNDLED = Path(__file__).parent / "bundled" / "models"
 FORMAT = 1
@@ -45,10 +46,15 @@ class Recogniser(GFNet):
 
 
 def save(folder: Path, model: GFNet, card: Card, *, half: bool = False) -> None:
-    """Write the checkpoint; each file appears whole or not at all. half: float16, self-tested as rounded."""
+    """Write the checkpoint; each file appears whole or not at all. half: float16, self-tested as rounded.
+
+    Raises CheckpointError where a weight is not finite, as float16 of a large one is not.
+    """
     if len(card.classes) != card.config.model.classes:
         raise ConfigError(f"{len(card.classes)} class names for {card.config.model.classes} classes")
     weights = {k: _stored(v, half) for k, v in model.state_dict().items()}
+    if lines := _not_finite(weights):
+        raise CheckpointError(f"{folder}: not written, for tensors are not finite: {', '.join(lines[:5])}")
     rounded = Recogniser(card)
     rounded.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,6 +122,8 @@ def load(name: str | Path, *, verify: bool = False) -> Recogniser:
     data = _read_json(folder / "config.json")
     card = _card(data, folder)
     model = Recogniser(card)
+    if len(card.rule.thresholds) != model.steps:
+        raise CheckpointError(f"{folder}/config.json: {len(card.rule.thresholds)} thresholds for {model.steps} steps")
     _fill(model, load_weights(folder), folder)
     model.eval()
     if verify:
@@ -146,6 +154,7 @@ def _fill(model: GFNet, weights: dict[str, Tensor], folder: Path) -> None:
     wanted = model.state_dict()
     lines = [f"missing {k} {tuple(v.shape)}" for k, v in wanted.items() if k not in weights]
     lines += [f"unexpected {k} {tuple(v.shape)}" for k, v in weights.items() if k not in wanted]
+    lines += [f"not finite: {k}" for k in _not_finite(weights)]
     lines += [
         f"misshapen {k}: file {tuple(weights[k].shape)}, model {tuple(v.shape)}"
         for k, v in wanted.items()
@@ -155,6 +164,10 @@ def _fill(model: GFNet, weights: dict[str, Tensor], folder: Path) -> None:
         shown = "\n  ".join(lines[:20] + ([f"... and {len(lines) - 20} more"] if len(lines) > 20 else []))
         raise CheckpointError(f"{folder}: the tensors do not fit the config:\n  {shown}")
     model.load_state_dict(weights, strict=True)
+
+
+def _not_finite(weights: dict[str, Tensor]) -> list[str]:
+    return [k for k, v in weights.items() if v.is_floating_point() and not bool(v.isfinite().all())]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -169,13 +182,15 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _card(data: dict[str, Any], folder: Path) -> Card:
     try:
-        rule = ExitRule(tuple(data["exit"]["temperatures"]), tuple(data["exit"]["thresholds"]))
         config = from_dict(Config, data["config"], "config")
-        card = Card(config, tuple(data["classes"]), rule, data["valid_for"], data["provenance"], data["results"])
-    except (KeyError, TypeError, ConfigError) as error:
+        names, exit_ = data["classes"], from_dict(ExitRule, data["exit"], "exit")
+        known = {k: data[k] for k in ("valid_for", "provenance", "results")}
+    except (KeyError, ConfigError) as error:
         raise CheckpointError(f"{folder}/config.json: {error}") from error
-    if len(card.classes) != config.model.classes:
-        raise CheckpointError(
-            f"{folder}/config.json: {len(card.classes)} class names for {config.model.classes} classes"
-        )
-    return card
+    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+        raise CheckpointError(f"{folder}/config.json: classes is not a list of names")
+    if wrong := [k for k, v in known.items() if not isinstance(v, dict)]:
+        raise CheckpointError(f"{folder}/config.json: {wrong[0]} is not a mapping")
+    if len(names) != config.model.classes:
+        raise CheckpointError(f"{folder}/config.json: {len(names)} class names for {config.model.classes} classes")
+    return Card(config, tuple(names), exit_, **known)

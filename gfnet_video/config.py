@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from gfnet_video.errors import ConfigError, unknown
+from gfnet_video.strict import as_yaml, from_dict, override, parse_yaml, to_dict
 
-T = TypeVar("T")
 ORDERS = ("interleaved", "glance_first")
 PATCHES = ("none", "random", "sampled", "policy")
+PARTS = ("glance", "focus", "policy", "aggregator")
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,11 @@ class LookConfig:
     frozen: int = 0
     dropout: float = 0.0
     shift: bool = True
+
+    def __post_init__(self) -> None:
+        _within("side", self.side, 1)
+        _within("frozen", self.frozen, 0)
+        _within("dropout", self.dropout, 0, 0.99)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,10 @@ class ModelConfig:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
+        for name in ("classes", "frames", "frame_side", "shift_div", "policy_hidden"):
+            _within(name, getattr(self, name), 1)
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ConfigError(f"mean is {self.mean}, std {self.std}; expected three numbers each, std above 0")
         if self.order not in ORDERS:
             raise ConfigError(unknown("order", self.order, ORDERS))
         for name, look in (("glance", self.glance), ("focus", self.focus)):
@@ -61,7 +68,8 @@ class StageConfig:
     """One row of the training table.
 
     patches: none | random (smooth tracks) | policy (its centres) | sampled (drawn around them: the policy learns).
-    tracks: how many of those a clip gets at once. sigma: of the draw, in centres, at the stage's start and end.
+    tracks: how many of those a clip gets at once; with policy, all but the first are drawn around its centres.
+    sigma: of the draw, in centres, at the stage's start and end. auxiliary: weight of each network's loss by itself.
     train: which parts take gradients, of glance, focus, policy, aggregator. lr: peak of the cosine, AdamW.
     """
 
@@ -74,21 +82,47 @@ class StageConfig:
     warmup: float = 0.1
     sigma: tuple[float, float] = (0.25, 0.1)
     tracks: int = 1
+    auxiliary: float = 0.5
 
     def __post_init__(self) -> None:
         if self.patches not in PATCHES:
             raise ConfigError(unknown("patches", self.patches, PATCHES))
+        _within("epochs", self.epochs, 1)
+        _within("batch", self.batch, 1)
+        _within("lr", self.lr, 0)
+        _within("warmup", self.warmup, 0, 1)
+        _within("sigma", min(self.sigma), 1e-6)
+        _within("auxiliary", self.auxiliary, 0)
         if self.tracks < (2 if self.patches == "sampled" else 1):
             raise ConfigError(f"stage {self.name!r} draws {self.tracks} tracks; sampled needs 2 to compare, others 1")
-        parts = ("glance", "focus", "policy", "aggregator")
         for part in self.train:
-            if part not in parts:
-                raise ConfigError(unknown(f"part in stage {self.name!r}", part, parts))
+            if part not in PARTS:
+                raise ConfigError(unknown(f"part in stage {self.name!r}", part, PARTS))
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        """What a stage trains must be what its patches give gradients to."""
+        sampled = self.patches == "sampled"
+        if sampled != ("policy" in self.train) or (sampled and self.train != ("policy",)):
+            raise ConfigError(
+                f"stage {self.name!r} has patches {self.patches} and trains {list(self.train)}; "
+                "the policy is trained alone, by sampled patches"
+            )
+        fed = {"none": {"glance"}, "sampled": {"policy"}}.get(self.patches, {"glance", "focus"})
+        if not fed & set(self.train):
+            raise ConfigError(
+                f"stage {self.name!r} has patches {self.patches} and trains {list(self.train)}; "
+                f"expected {' or '.join(sorted(fed))} among them"
+            )
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train: the stages in order and what holds for all of them."""
+    """How to train: the stages in order and what holds for all of them.
+
+    Augmentation, drawn once a clip: brightness and contrast up to a share, translate up to a share of the side,
+    scale up to 1 + that or down to its inverse, a turn up to so many degrees.
+    """
 
     stages: tuple[StageConfig, ...]
     seed: int = 0
@@ -101,6 +135,17 @@ class TrainConfig:
     cache: bool = True
     max_bad: float = 0.01
     brightness: float = 0.2
+    translate: float = 0.0
+    scale: float = 0.0
+    degrees: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "weight_decay", "workers", "brightness"):
+            _within(name, getattr(self, name), 0)
+        _within("clip_grad", self.clip_grad, 1e-6)
+        _within("max_bad", self.max_bad, 0, 1)
+        for name, most in (("translate", 1.0), ("scale", 1.0), ("degrees", 180.0)):
+            _within(name, getattr(self, name), 0, most)
 
 
 @dataclass(frozen=True)
@@ -111,110 +156,31 @@ class Config:
     model: ModelConfig
     train: TrainConfig
     name: str = "gfnet_tsm"
-    results: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for stage in self.train.stages:
+            if self.model.focus is None and stage.patches != "none":
+                raise ConfigError(f"stage {stage.name!r} has patches {stage.patches}; expected none without a focus")
 
 
-def from_dict(kind: type[T], data: Any, where: str = "config") -> T:
-    """Build the dataclass `kind` from plain data; every key must be known and every value of its type.
-
-    Raises ConfigError naming the key, what came and what was expected.
-    """
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where} is {type(data).__name__}; expected a mapping of {kind.__name__}'s fields")
-    hints = typing.get_type_hints(kind)
-    for key in data:
-        if key not in hints:
-            raise ConfigError(unknown(f"key in {where}", key, hints))
-    known = {k: _value(hints[k], v, f"{where}.{k}") for k, v in data.items()}
-    needed = {
-        f.name
-        for f in dataclasses.fields(kind)  # type: ignore[arg-type]
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
-    if missing := sorted(needed - known.keys()):
-        raise ConfigError(f"{where} lacks {', '.join(missing)}")
-    return kind(**known)
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):
-        return None if value is None else _value(next(a for a in args if a is not type(None)), value, where)
-    if dataclasses.is_dataclass(hint):
-        return from_dict(typing.cast(type, hint), value, where)
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise ConfigError(f"{where} is {value!r}; expected a list")
-        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
-        if len(kinds) != len(value):
-            raise ConfigError(f"{where} has {len(value)} entries; expected {len(kinds)}")
-        return tuple(_value(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
-    if origin is dict:
-        return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ConfigError(f"{where} is {value!r} ({type(value).__name__}); expected {hint.__name__}")
-    return value
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """Plain data of a config dataclass: what YAML and JSON hold; the inverse of `from_dict`."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items()}
-        return [plain(v) for v in value] if isinstance(value, list | tuple) else value
-
-    return {k: plain(v) for k, v in dataclasses.asdict(config).items()}
+def _within(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise ConfigError unless low <= value <= high; a NaN is not."""
+    if not low <= value <= high:
+        above = f"at least {low}" if high == math.inf else f"{low} to {high}"
+        raise ConfigError(f"{name} is {value}; expected {above}")
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Config:
     """Read a complete YAML file, apply `key.sub=value` overrides, check all of it. Raises ConfigError."""
-    import yaml
-
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
+        data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
     for item in overrides:
-        _override(data, item)
+        override(data, item)
     return from_dict(Config, data, path.name)
 
 
-def dump_config(config: Any) -> str:
+def dump_config(config: Config) -> str:
     """The config as YAML text that `load_config` reads back."""
-    import yaml
-
-    return str(yaml.safe_dump(to_dict(config), sort_keys=False))
-
-
-def _override(data: Any, item: str) -> None:
-    import yaml
-
-    key, equals, value = item.partition("=")
-    if not equals:
-        raise ConfigError(f"--set {item!r} has no '='; expected key.sub=value")
-    *parents, last = key.split(".")
-    for part in parents:
-        data = _entry(data, part, key)
-    if isinstance(data, list):
-        data[_position(data, last, key)] = yaml.safe_load(value)
-    elif isinstance(data, dict):
-        data[last] = yaml.safe_load(value)
-    else:
-        raise ConfigError(f"--set {key}: {last!r} lies below a plain value")
-
-
-def _entry(data: Any, part: str, key: str) -> Any:
-    if isinstance(data, list):
-        return data[_position(data, part, key)]
-    if not isinstance(data, dict) or part not in data:
-        raise ConfigError(f"--set {key}: " + unknown("key", part, data if isinstance(data, dict) else ()))
-    return data[part]
-
-
-def _position(data: list[Any], part: str, key: str) -> int:
-    if not part.isdigit() or int(part) >= len(data):
-        raise ConfigError(f"--set {key}: {part!r} is no position in a list of {len(data)}")
-    return int(part)
+    return as_yaml(to_dict(config))

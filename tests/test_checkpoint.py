@@ -99,5 +99,40 @@ def test_config_with_an_unknown_key_is_refused(folder: Path) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("classes", "abcde", "classes is not a list of names"),
+        ("classes", [1, 2, 3, 4, 5], "classes is not a list of names"),
+        ("classes", ["a"], "1 class names for 5 classes"),
+        ("provenance", None, "provenance is not a mapping"),
+        ("valid_for", [1], "valid_for is not a mapping"),
+        ("exit", {"temperatures": [1.0] * 6, "thresholds": ["a"] * 6}, r"exit.thresholds\[0\] is 'a'"),
+        ("exit", {"temperatures": [float("nan")] * 6, "thresholds": [0.5] * 6}, "expected finite numbers above 0"),
+        ("exit", {"temperatures": [1.0], "thresholds": [0.5]}, "1 thresholds for 6 steps"),
+        ("exit", None, "exit is NoneType"),
+    ],
+)
+def test_a_card_that_makes_no_sense_is_refused(folder: Path, key: str, value: object, message: str) -> None:
+    data = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(data | {key: value}))
+    with pytest.raises(CheckpointError, match=message):
+        load(folder)
+
+
+def test_weights_that_are_not_finite_are_neither_loaded_nor_written(folder: Path, tmp_path: Path) -> None:
+    model = load(folder)
+    with torch.no_grad():
+        model.glance_net.classifier.linear.bias[0] = 1e5  # float16 ends at 65504
+    with pytest.raises(CheckpointError, match=r"not written, for tensors are not finite: glance_net.classifier"):
+        save(tmp_path / "half", model, model.card, half=True)
+    assert not (tmp_path / "half").exists()
+    weights = load_file(folder / "model.safetensors")
+    weights["glance_net.classifier.linear.bias"][0] = float("nan")
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"not finite: glance_net.classifier.linear.bias"):
+        load(folder)
+
+
 def test_no_pickle_is_in_the_folder(folder: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors"]

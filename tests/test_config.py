@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from gfnet_video import configs
-from gfnet_video.config import Config, dump_config, from_dict, load_config, to_dict
+from gfnet_video.config import Config, dump_config, load_config
 from gfnet_video.errors import ConfigError
+from gfnet_video.strict import from_dict, to_dict
 
 SHIPPED = sorted(Path(configs.__path__[0]).glob("*.yaml"))
 
@@ -45,6 +46,19 @@ def test_override_reaches_into_tables() -> None:
         ("model.glance.side=400", r"glance.side is 400; expected 1 to frame_side \(96\)"),
         ("trane.seed=1", "unknown key 'trane'; did you mean 'train'"),
         ("seed", "has no '='"),
+        ("train.seed=[1", "--set train.seed: cannot be read as YAML"),
+        ("train.seed=-1", "seed is -1; expected at least 0"),
+        ("train.stages.0.batch=0", "batch is 0; expected at least 1"),
+        ("train.stages.0.epochs=0", "epochs is 0; expected at least 1"),
+        ("train.stages.0.lr=.nan", "lr is nan; expected at least 0"),
+        ("train.max_bad=1.5", "max_bad is 1.5; expected 0 to 1"),
+        ("model.shift_div=0", "shift_div is 0; expected at least 1"),
+        ("model.glance.dropout=2", "dropout is 2.0; expected 0 to 0.99"),
+        ("model.mean=[0.5, 0.5]", "expected three numbers each"),
+        ("model.focus=null", "'warm-up' has patches random; expected none without a focus"),
+        ("train.stages.0.train=[]", "'warm-up' has patches random and trains \\[\\]; expected focus or glance"),
+        ("train.stages.0.train=[policy]", "the policy is trained alone, by sampled patches"),
+        ("train.stages.1.train=[policy, focus]", "the policy is trained alone, by sampled patches"),
     ],
 )
 def test_a_wrong_override_is_named(override: str, message: str) -> None:
@@ -52,8 +66,14 @@ def test_a_wrong_override_is_named(override: str, message: str) -> None:
         load_config(some(), (override,))
 
 
+def test_floats_may_be_written_as_people_write_them() -> None:
+    """YAML 1.1 reads 1e-3 as a word."""
+    config = load_config(some(), ("train.stages.0.lr=1e-3", "train.weight_decay=0"))
+    assert (config.train.stages[0].lr, config.train.weight_decay) == (0.001, 0.0)
+
+
 def test_missing_and_broken_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read as YAML"):
+    with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read"):
         load_config(tmp_path / "absent.yaml")
     (tmp_path / "broken.yaml").write_text("a: [1")
     with pytest.raises(ConfigError, match=r"broken.yaml"):

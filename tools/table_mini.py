@@ -23,7 +23,7 @@ from gfnet_video.datasets.manifest import Manifest, read_manifest
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.bootstrap import paired_interval
 from gfnet_video.evaluation.evaluate import Evaluation, evaluate
-from gfnet_video.evaluation.metrics import step_logits_of
+from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.nn.exit_rule import ExitRule
 
@@ -46,11 +46,12 @@ class Row:
 
 def parts(guesses: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Accuracy of the class, of its object and of its motion, in points."""
-    return {
-        "joint": 100 * float((guesses == labels).mean()),
-        "object": 100 * float((guesses // MOTIONS == labels // MOTIONS).mean()),
-        "motion": 100 * float((guesses % MOTIONS == labels % MOTIONS).mean()),
+    right = {
+        "joint": guesses == labels,
+        "object": guesses // MOTIONS == labels // MOTIONS,
+        "motion": (guesses % MOTIONS == labels % MOTIONS) & (guesses >= 0),  # -1 is a failed clip
     }
+    return {name: 100 * float(r.mean()) for name, r in right.items()}
 
 
 def position_guess(root: Path, train: Manifest, test: Manifest) -> float:
@@ -74,9 +75,9 @@ def row_of(name: str, found: Evaluation, *, exits: bool) -> Row:
     """The table's row of an evaluation, with or without exits."""
     s = found.summary
     if not exits:
-        return Row(name, found.steps.logits[:, -1].argmax(-1).numpy(), s["gmacs_no_exit"], s["network_seconds_no_exit"])
+        return Row(name, answers(found.steps.logits[:, -1]).numpy(), s["gmacs_no_exit"], s["network_seconds_no_exit"])
     extra = {"mean_exit_step": s["mean_exit_step"], "steps": s["steps"]}
-    return Row(name, found.exit_logits.argmax(-1).numpy(), s["gmacs"], s["network_seconds"], extra)
+    return Row(name, answers(found.exit_logits).numpy(), s["gmacs"], s["network_seconds"], extra)
 
 
 def measure(root: Path) -> tuple[list[Row], np.ndarray, dict[str, Any]]:
@@ -91,7 +92,7 @@ def measure(root: Path) -> tuple[list[Row], np.ndarray, dict[str, Any]]:
         found = evaluate(model, clips, ExitRule.never(model.steps))
         rows.append(row_of(f"{name}, side {model.config.glance.side}", found, exits=False))
         if source is FULL:
-            shuffled = step_logits_of(model, clips, shuffle_frames=0).logits[:, -1].argmax(-1).numpy()
+            shuffled = answers(step_logits_of(model, clips, shuffle_frames=0).logits[:, -1]).numpy()
             rows.append(Row("the same, frames shuffled", shuffled))
     assert clips is not None
     model = load(GFNET, verify=True)

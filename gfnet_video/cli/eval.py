@@ -49,6 +49,8 @@ def command(
     from gfnet_video.files import write_text
     from gfnet_video.inference.runner import Options, rule_of
 
+    if no_exit and confidence is not None:
+        raise click.UsageError("--no-exit and --confidence exclude each other")
     row = dataset(data_name)
     root = root_of(row, data)
     model = load(name)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from gfnet_video.config import ModelConfig
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.errors import VideoError
+from gfnet_video.errors import DataError, VideoError
 from gfnet_video.video.reader import VideoEnded, VideoReader
 from gfnet_video.video.samplers import jittered_indices, uniform_indices
 from gfnet_video.video.transforms import resize_crop
@@ -27,8 +28,10 @@ class FrameCache:
     """All frames of a split at one side: `pixels` (F,side,side,3) uint8, clip i's at starts[i]:starts[i+1].
 
     `claimed` (N,) is how many frames each header promised; `bad` maps clips that could not be read to the reason.
+    `base` names its two files; a loader's worker maps them anew.
     """
 
+    base: Path
     pixels: np.ndarray
     starts: np.ndarray
     claimed: np.ndarray
@@ -37,6 +40,9 @@ class FrameCache:
     def clip(self, index: int) -> np.ndarray:
         """Frames of one clip (frames,side,side,3), a view."""
         return self.pixels[self.starts[index] : self.starts[index + 1]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_cache, (self.base, self.pixels.shape[1])
 
 
 def clip_frames(path: Path, side: int) -> tuple[Tensor, int]:
@@ -51,16 +57,38 @@ def clip_frames(path: Path, side: int) -> tuple[Tensor, int]:
 def build_cache(
     manifest: Manifest, side: int, folder: Path, progress: Progress = lambda done, total: None
 ) -> FrameCache:
-    """Decode a split once; later calls map the file. Written under a temporary name and renamed when whole."""
-    key = hashlib.sha256(f"{manifest.digest()}{side}{manifest.paths[:1]}".encode()).hexdigest()[:12]
+    """Decode a split once; later calls map the file, until a clip's file changes. Appears whole or not at all.
+
+    Raises DataError where the folder cannot be written.
+    """
+    stamps = [_stamp(path) for path in manifest.paths]
+    key = hashlib.sha256(f"{manifest.digest()}{side}{stamps}".encode()).hexdigest()[:12]
     base = folder / f"{manifest.split}_{side}_{key}"
     if not base.with_suffix(".npz").is_file():
-        _write_cache(manifest, side, base, progress)
+        try:
+            _write_cache(manifest, side, base, progress)
+        except OSError as error:
+            hint = "decode without it: --set train.cache=false (train), --no-cache (eval)"
+            raise DataError(f"{folder}: the cache of decoded frames cannot be written: {error}; {hint}") from error
+    return open_cache(base, side)
+
+
+def open_cache(base: Path, side: int) -> FrameCache:
+    """Map the two files of a cache that is whole."""
     with np.load(base.with_suffix(".npz")) as index:  # allow_pickle is off
         starts, claimed, where, why = (index[k] for k in ("starts", "claimed", "bad", "why"))
     shape = (int(starts[-1]), side, side, 3)
-    pixels = np.memmap(base.with_suffix(".u8"), np.uint8, "r", shape=shape)
-    return FrameCache(pixels, starts, claimed, {int(i): str(r) for i, r in zip(where, why, strict=True)})
+    pixels = np.memmap(base.with_suffix(".u8"), np.uint8, "r", shape=shape) if shape[0] else np.empty(shape, np.uint8)
+    return FrameCache(base, pixels, starts, claimed, {int(i): str(r) for i, r in zip(where, why, strict=True)})
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _write_cache(manifest: Manifest, side: int, base: Path, progress: Progress) -> None:

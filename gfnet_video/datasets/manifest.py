@@ -16,7 +16,7 @@ SUFFIXES = (".webm", ".mp4")
 
 @dataclass(frozen=True)
 class Manifest:
-    """A split: `classes` in label order, and for each clip its id, file and label index (-1: no label given)."""
+    """A split: `classes` in label order, and for each clip its id, file and label index."""
 
     split: str
     classes: tuple[str, ...]
@@ -51,6 +51,8 @@ def read_manifest(row: Dataset, root: Path, split: str, expected: tuple[str, ...
         raise DataError(f"{root}/labels/labels.json: its {len(classes)} classes are not the model's {len(expected)}")
     file = root / "labels" / row.splits[split]
     items = _items(file)
+    if not items:
+        raise DataError(f"{file}: holds no clip")
     ids_of = {name: index for index, name in enumerate(classes)}
     labels = tuple(_label(item, ids_of, file) for item in items)
     present = {p.stem: p for p in (root / row.folder).iterdir() if p.suffix in SUFFIXES}
@@ -86,11 +88,12 @@ def _items(file: Path) -> list[dict[str, Any]]:
 
 def _label(item: dict[str, Any], ids_of: dict[str, int], file: Path) -> int:
     """The class of an item: its template without brackets. Only the brackets go; their words stay."""
-    if "template" not in item:
-        return -1
-    name = item["template"].replace("[", "").replace("]", "")
+    template = item.get("template")
+    if not isinstance(template, str):
+        raise DataError(f"{file}: clip {item['id']} has no template: this split is without labels")
+    name = template.replace("[", "").replace("]", "")
     if name not in ids_of:
-        raise DataError(f"{file}: clip {item.get('id')}: " + unknown("class", name, ids_of))
+        raise DataError(f"{file}: clip {item['id']}: " + unknown("class", name, ids_of))
     return ids_of[name]
 
 

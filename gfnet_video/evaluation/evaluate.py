@@ -34,10 +34,13 @@ class Evaluation:
 def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16) -> Evaluation:
     """Top-1 and top-5 with and without exits, after each step, exit step, GMACs, seconds, peak memory.
 
+    network_seconds are those of the networks with exits executed, None where they were not; wall_seconds are those of
+    both passes with decoding.
+
     Exits are executed in batches that shrink (interleaved models); accuracy after each step needs a pass of all looks.
     """
-    steps = step_logits_of(model, clips, batch=batch)
     began = time.perf_counter()
+    steps = step_logits_of(model, clips, batch=batch)
     exits, exit_logits, seconds = _executed(model, clips, rule, steps, batch)
     macs = count_macs(model)
     good = ~steps.logits[:, -1].isnan().any(-1)
@@ -55,7 +58,7 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
         "steps": model.steps,
         "gmacs": float(per_clip[good].mean()) if bool(good.any()) else None,
         "gmacs_no_exit": full,
-        "network_seconds": round(seconds, 3),
+        "network_seconds": None if seconds is None else round(seconds, 3),
         "network_seconds_no_exit": round(steps.seconds, 3),
         "wall_seconds": round(time.perf_counter() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
@@ -69,11 +72,11 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
 
 def _executed(
     model: Recogniser, clips: Clips, rule: ExitRule, steps: StepLogits, batch: int
-) -> tuple[Tensor, Tensor, float]:
-    """Exit steps (N,) and the logits left with (N,K), executed where batches can exit between frames."""
+) -> tuple[Tensor, Tensor, float | None]:
+    """Exit steps (N,), the logits left with (N,K) and seconds; None where batches cannot exit between frames."""
     if model.config.order != "interleaved":
         exits = rule.exits(steps.logits.nan_to_num(0.0))
-        return exits, steps.logits[torch.arange(len(exits)), exits], steps.seconds
+        return exits, steps.logits[torch.arange(len(exits)), exits], None
     exits = torch.full((len(clips),), model.steps - 1)
     logits = torch.full((len(clips), model.config.classes), float("nan"))
     seconds = 0.0
@@ -101,7 +104,7 @@ def _rows(
     names, rows = model.card.classes, []
     for i, clip in enumerate(clips.manifest.ids):
         label = clips.manifest.labels[i]
-        row: dict[str, Any] = {"id": clip, "label": names[label] if label >= 0 else None}
+        row: dict[str, Any] = {"id": clip, "label": names[label]}
         if i in steps.failed:
             rows.append(row | {"error": steps.failed[i], "correct": False})
             continue

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +30,11 @@ class StepLogits:
     seconds: float
 
 
+def answers(logits: Tensor) -> Tensor:
+    """The class (N,) of the highest of the logits (N,K), -1 for a row with NaN: a failed clip is right nowhere."""
+    return logits.argmax(-1).masked_fill(logits.isnan().any(-1), -1)
+
+
 def accuracy(logits: Tensor, labels: Tensor, top: int = 1) -> float:
     """The part of videos whose class is among the `top` highest logits (N,K); rows with NaN count as wrong."""
     best = logits.nan_to_num(-math.inf).topk(min(top, logits.shape[-1]), -1).indices
@@ -43,7 +49,7 @@ def step_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
 
 @torch.inference_mode()
 def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frames: int | None = None) -> StepLogits:
-    """Run every look on every clip, no exit. shuffle_frames: a seed that puts each clip's frames in random order."""
+    """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own."""
     model.eval()
     config, n = model.config, len(clips)
     logits = torch.full((n, model.steps, config.classes), math.nan)
@@ -55,13 +61,17 @@ def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frame
         if not good:
             continue
         if shuffle_frames is not None:
-            order = torch.randperm(config.frames, generator=torch.Generator().manual_seed(shuffle_frames + start))
-            pixels = pixels[:, order]
+            pixels = torch.stack([_shuffled(p, shuffle_frames, i) for i, p in zip(good, pixels, strict=True)])
         began = time.perf_counter()
         looks = model(normalise(pixels, config.mean, config.std))
         seconds += time.perf_counter() - began
         logits[good], centres[good] = looks.step_logits, looks.centres
     return StepLogits(logits, torch.tensor(clips.manifest.labels), centres, failed, seconds)
+
+
+def _shuffled(pixels: Tensor, seed: int, index: int) -> Tensor:
+    order = np.random.default_rng([seed, index]).permutation(len(pixels))
+    return pixels[torch.from_numpy(order)]
 
 
 def read_batch(clips: Clips, indices: range, failed: dict[int, str]) -> tuple[list[int], Tensor]:

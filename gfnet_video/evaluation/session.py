@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gfnet_video.checkpoint import load, rewrite_card
+from gfnet_video.checkpoint import find, load, rewrite_card
 from gfnet_video.datasets.catalog import Dataset
 from gfnet_video.datasets.clips import open_clips
 from gfnet_video.datasets.manifest import read_manifest
@@ -19,9 +19,10 @@ def calibrate_folder(folder: Path, row: Dataset, root: Path, split: str, *, max_
 
     A clip that cannot be read is left out and counted.
     """
+    folder = find(folder)
     model = load(folder)
     manifest = read_manifest(row, root, split, model.card.classes)
-    steps = step_logits_of(model, open_clips(manifest, model.config, root / "cache"))
+    steps = step_logits_of(model, open_clips(manifest, model.config, None))
     good = ~steps.logits[:, -1].isnan().any(-1)
     logits, labels = steps.logits[good], steps.labels[good]
     rule = calibrate(logits, labels, max_drop=max_drop)

@@ -94,7 +94,7 @@ def _predict(
         )
     if options.chunk != model.card.valid_for.get("chunk", options.chunk):
         warnings.append(f"thresholds were found for chunk {model.card.valid_for['chunk']}, used with {options.chunk}")
-    return _summary(model, path, rule, taken, indices, dict(seconds), macs, tuple(warnings))
+    return _summary(model, path, rule, taken, indices, dict(seconds), macs, options.chunk, tuple(warnings))
 
 
 def _claimed(video: VideoReader) -> int:
@@ -122,6 +122,7 @@ def _summary(
     indices: list[int],
     seconds: dict[str, float],
     macs: LookMacs,
+    chunk: int,
     warnings: tuple[str, ...],
 ) -> Prediction:
     last = taken[-1]
@@ -130,7 +131,7 @@ def _summary(
     names = model.card.classes
     centres = tuple((float(s.centre[0, 0]), float(s.centre[0, 1])) for s in taken if s.centre is not None)
     steps = model.steps
-    glances = len(taken) if steps == model.config.frames else model.config.frames
+    glances, focuses = _computed(model, len(taken), chunk)
     return Prediction(
         path=str(path),
         label=names[int(top.indices[0])],
@@ -142,8 +143,17 @@ def _summary(
         frames_decoded=glances,
         frame_indices=tuple(indices[:glances]),
         patches=centres,
-        gmacs=macs.of(glances, len(centres)),
+        gmacs=macs.of(glances, focuses),
         seconds=seconds,
         step_scores=tuple(float(rule.probabilities(s.logits, s.index).max()) for s in taken),
         warnings=warnings,
     )
+
+
+def _computed(model: Recogniser, taken: int, chunk: int) -> tuple[int, int]:
+    """How many glances and focus looks ran for that many steps: frames come in whole chunks."""
+    frames, focus = model.config.frames, model.config.focus is not None
+    if model.steps > frames:  # glance_first: the clip is glanced at before its first step
+        return frames, min(frames, -(-(taken - 1) // chunk) * chunk)
+    glances = min(frames, -(-taken // chunk) * chunk)
+    return glances, glances if focus else 0

@@ -1,4 +1,4 @@
-"""Video-level evidence: the mean over frames of what each kind of look said."""
+"""Video-level evidence: what each kind of look said, averaged over frames."""
 
 from __future__ import annotations
 
@@ -56,10 +56,12 @@ class Classifier(nn.Module):
 
 
 class Aggregator(nn.Module):
-    """Mean of the glances' logits plus mean of the focus looks' logits, order-free within each kind.
+    """Mean of the glances' logits plus scaled mean of the focus looks' logits, order-free within each kind.
 
-    A patch that follows an object hides its motion, so each focus look's evidence also sees where the patch was and
-    how it moved: a small network on (y, x, dy, dx).
+    The mean of n focus looks is scaled by the root of n: each patch is trained to be right by itself, and n patches
+    that agree say more than one, though less than n independent witnesses. Glances carry their history in their shift
+    buffers and are trained as a mean. A patch that follows an object hides its motion, so each focus look's evidence
+    also sees where the patch was and how it moved: a small network on (y, x, dy, dx).
     """
 
     def __init__(self, classes: int, factors: tuple[int, ...] = (), hidden: int = 32) -> None:
@@ -85,8 +87,8 @@ class Aggregator(nn.Module):
             last = centres[:, -1]
         glances, glanced = _running(evidence.glance, evidence.glanced, glance)
         focuses, focused = _running(evidence.focus, evidence.focused, focus)
-        video = glances / glanced.clamp(min=1)[..., None] + focuses / focused.clamp(min=1)[..., None]
-        return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), video
+        mean, scaled = glances / glanced.clamp(min=1)[..., None], focuses / focused.clamp(min=1).sqrt()[..., None]
+        return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), mean + scaled
 
     def _motion(self, centres: Tensor, evidence: Evidence) -> Tensor:
         """(y, x, dy, dx) of each frame's centre, (B,k,4); the first of a video has not moved."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,8 +26,10 @@ class ExitRule:
             raise ConfigError(
                 f"{len(self.temperatures)} temperatures, {len(self.thresholds)} thresholds; expected equal"
             )
-        if min(self.temperatures) <= 0:
-            raise ConfigError(f"temperatures are {self.temperatures}; expected all above 0")
+        if not all(0 < t < math.inf for t in self.temperatures):
+            raise ConfigError(f"temperatures are {self.temperatures}; expected finite numbers above 0")
+        if not all(t > 0 for t in self.thresholds):
+            raise ConfigError(f"thresholds are {self.thresholds}; expected numbers above 0")
 
     @classmethod
     def never(cls, steps: int, temperatures: Sequence[float] = ()) -> ExitRule:
@@ -41,11 +44,11 @@ class ExitRule:
 
     def probabilities(self, logits: Tensor, step: int) -> Tensor:
         """Calibrated class probabilities (B,K) of the video-level logits (B,K) after `step` (0-based)."""
-        return (logits / self.temperatures[self._within(step)]).softmax(-1)
+        return (logits / self.temperatures[step]).softmax(-1)
 
     def fires(self, logits: Tensor, step: int) -> Tensor:
         """(B,) bool: which videos stop after this step."""
-        return self.probabilities(logits, step).amax(-1) >= self.thresholds[self._within(step)]
+        return self.probabilities(logits, step).amax(-1) >= self.thresholds[step]
 
     def exits(self, step_logits: Tensor) -> Tensor:
         """(B,) index of the step at which each video stops, from (B,S,K) logits of all steps."""
@@ -53,6 +56,3 @@ class ExitRule:
         fired = torch.stack([self.fires(step_logits[:, s], s) for s in range(steps)], 1)
         fired[:, -1] = True
         return fired.int().argmax(1)
-
-    def _within(self, step: int) -> int:
-        return min(step, len(self.temperatures) - 1)

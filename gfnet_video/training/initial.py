@@ -7,6 +7,7 @@ from pathlib import Path
 
 import timm
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -59,7 +60,7 @@ def backbone_weights(name: str, source: str) -> Weights:
     path = Path(source)
     if not path.is_file():
         raise ConfigError(f"initial is {source!r}; expected none, timm, package or a weight file (.safetensors, .pt)")
-    return load_file(path) if path.suffix == ".safetensors" else _torch_file(path)
+    return _safetensors_file(path) if path.suffix == ".safetensors" else _torch_file(path)
 
 
 def _from_timm(name: str) -> Weights:
@@ -83,12 +84,21 @@ def _from_package(name: str) -> Weights:
     return _torch_file(Path(next(iter(spec.submodule_search_locations))) / inside)
 
 
+def _safetensors_file(path: Path) -> Weights:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+
+
 def _torch_file(path: Path) -> Weights:
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # weights_only refuses with many kinds
         raise CheckpointError(f"{path}: refused or unreadable as plain tensors: {error}") from error
-    held = held.get("state_dict", held)
+    held = held.get("state_dict", held) if isinstance(held, dict) else held
+    if not isinstance(held, dict):
+        raise CheckpointError(f"{path}: holds a {type(held).__name__}; expected tensors by name")
     return {k: v for k, v in held.items() if isinstance(v, Tensor)}
 
 

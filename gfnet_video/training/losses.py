@@ -9,13 +9,15 @@ from torch.nn import functional as F
 from gfnet_video.model import GFNet
 
 
-def supervised_loss(model: GFNet, frames: Tensor, labels: Tensor, centres: Tensor | None) -> Tensor:
+def supervised_loss(
+    model: GFNet, frames: Tensor, labels: Tensor, centres: Tensor | None, *, auxiliary: float = 0.5
+) -> Tensor:
     """Loss of one batch, a scalar. frames (B,T,3,H,W), labels (B,), centres (M,B,T,2): M tracks a clip; None: no focus.
 
     Steps weigh in proportion to their number: the first frames cannot know a motion. Beside the loss of both kinds of
-    evidence together stand those of the glances alone, of the focus looks alone and of each patch alone: they keep each
-    network discriminative by itself (GFNet's regularisation, arXiv 2010.05300; AdaFocus V2's, arXiv 2112.14238), also
-    where the other has learned the training clips by heart.
+    evidence together stand, times `auxiliary`, those of the glances alone, of the focus looks alone and of each patch
+    alone: they keep each network discriminative by itself (GFNet's regularisation, arXiv 2010.05300; AdaFocus V2's,
+    arXiv 2112.14238), also where the other has learned the training clips by heart.
     """
     seen, _ = model.glance(frames)
     if centres is None:
@@ -29,7 +31,7 @@ def supervised_loss(model: GFNet, frames: Tensor, labels: Tensor, centres: Tenso
     _, focused = model.aggregate(None, focus=patch.logits, centres=flat)
     each_patch = F.cross_entropy(patch.logits.flatten(0, 1), many.repeat_interleave(t))
     alone = F.cross_entropy(seen.logits.mean(1), labels) + stepwise_loss(focused, many) + each_patch
-    return stepwise_loss(video, many) + 0.5 * alone
+    return stepwise_loss(video, many) + auxiliary * alone
 
 
 def stepwise_loss(step_logits: Tensor, labels: Tensor) -> Tensor:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gfnet_video.checkpoint import Card, save
-from gfnet_video.config import Config, StageConfig, dump_config
-from gfnet_video.datasets.catalog import Dataset, require
+from gfnet_video.config import Config, StageConfig, dump_config, load_config
+from gfnet_video.datasets.catalog import Dataset
 from gfnet_video.datasets.clips import Clips, FrameCache, build_cache
 from gfnet_video.datasets.manifest import Manifest, read_manifest
 from gfnet_video.errors import ConfigError
-from gfnet_video.evaluation.metrics import accuracy, step_logits_of
+from gfnet_video.evaluation.metrics import accuracy, answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
@@ -36,11 +38,15 @@ def train_session(
     number of classes, or the run exists and resume was not asked for), CheckpointError.
     """
     console = Console(stderr=True)
+    if not config.train.stages:
+        raise ConfigError("train.stages is empty: nothing to train")
+    if (run / "last.pt").is_file():
+        _check_resumable(run, config, resume)
+        if (run / "model" / "config.json").is_file():
+            console.print(f"{run} is finished already", markup=False)
+            return run / "model"
     if row.name == "mini":
         make_mini(root, console)
-    require(row, root)
-    if (run / "last.pt").is_file() and not resume:
-        raise ConfigError(f"{run} holds a run already; go on with --resume, or name another folder with --run")
     manifest = read_manifest(row, root, "train")
     manifest = manifest if limit is None else manifest.head(limit)
     if len(manifest.classes) != config.model.classes:
@@ -49,23 +55,44 @@ def train_session(
     write_text(run / "config.yaml", dump_config(config))
     torch.manual_seed(config.train.seed)
     model = GFNet(config.model)
-    if not (resume and (run / "last.pt").is_file()):
+    if not (run / "last.pt").is_file():
+        (run / "log.jsonl").unlink(missing_ok=True)
         initialise(model, config.train)
     clips = clips_of(manifest, config, root, console, jitter=True)
     dev = clips_of(read_manifest(row, root, "dev"), config, root, console)
     log = _Log(run, console, dev)
-    began = time.time()
     with log.progress:
         train(model, clips, config, run, resume=resume, listen=log.batch, after_epoch=log.epoch)
     card = Card(
-        replace(config, results={}),
+        config,
         manifest.classes,
         ExitRule.never(model.steps),
-        provenance=_provenance(row, manifest, began),
-        results={"dev": log.last},
+        provenance=_provenance(row, manifest, run),
+        results={"dev": {"top1": epochs[-1]["dev_top1"]}} if (epochs := epochs_of(run)) else {},
     )
     save(run / "model", model, card)
     return run / "model"
+
+
+def _check_resumable(run: Path, config: Config, resume: bool) -> None:
+    """Raise ConfigError unless `run` may go on under this config; how frames are loaded may change."""
+    if not resume:
+        raise ConfigError(f"{run} holds a run already; go on with --resume, or name another folder with --run")
+    before = load_config(run / "config.yaml")
+    loading = replace(before.train, workers=config.train.workers, cache=config.train.cache)
+    if replace(before, train=loading) != config:
+        raise ConfigError(
+            f"{run}/config.yaml is another configuration; resume with that one, or name another folder with --run"
+        )
+
+
+def epochs_of(run: Path) -> list[dict[str, Any]]:
+    """The rows of a run's log.jsonl; a line that a kill left unfinished is passed over."""
+    log, rows = run / "log.jsonl", []
+    for line in log.read_text(encoding="utf-8").splitlines() if log.is_file() else ():
+        with contextlib.suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return rows
 
 
 def make_mini(root: Path, console: Console) -> None:
@@ -106,7 +133,6 @@ class _Log:
             console=console,
             disable=not console.is_terminal,
         )
-        self.last: dict[str, float] = {}
         self.task = self.progress.add_task("", total=None)
         self.reports: list[Report] = []
 
@@ -117,7 +143,6 @@ class _Log:
 
     def epoch(self, model: GFNet, stage: StageConfig, epoch: int) -> None:
         steps = step_logits_of(model, self.dev)
-        self.last = {"top1": accuracy(steps.logits[:, -1], steps.labels)}
         work, wait = sum(r.seconds for r in self.reports), sum(r.waiting for r in self.reports)
         recent = self.reports[-50:]
         row = {
@@ -127,7 +152,7 @@ class _Log:
             "reward": sum(r.reward or 0.0 for r in recent) / max(1, len(recent))
             if stage.patches == "sampled"
             else None,
-            "dev_top1": self.last["top1"],
+            "dev_top1": accuracy(steps.logits[:, -1], steps.labels),
             "dev_factors": factor_accuracies(steps.logits[:, -1], steps.labels, model.config.factors),
             "seconds": round(work + wait, 1),
             "waiting": round(wait / max(1e-9, work + wait), 3),
@@ -142,20 +167,21 @@ class _Log:
 def factor_accuracies(logits: torch.Tensor, labels: torch.Tensor, factors: tuple[int, ...]) -> list[float]:
     """Accuracy of each factor of the predicted class on its own; empty without factors."""
     found: list[float] = []
-    guess = logits.argmax(-1)
+    guess = answers(logits)
     for size in reversed(factors):
-        found.append(float((guess % size == labels % size).double().mean()))
-        guess, labels = guess // size, labels // size
+        found.append(float(((guess % size == labels % size) & (guess >= 0)).double().mean()))
+        guess, labels = guess.div(size, rounding_mode="floor"), labels // size
     return found[::-1]
 
 
-def _provenance(row: Dataset, manifest: Manifest, began: float) -> dict[str, object]:
+def _provenance(row: Dataset, manifest: Manifest, run: Path) -> dict[str, object]:
+    """What the model was made of. Minutes are those of its logged batches, measuring on dev left out."""
     return {
         "dataset": row.name,
         "train_clips": len(manifest),
         "train_digest": manifest.digest(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "minutes_this_session": round((time.time() - began) / 60, 1),
+        "training_minutes": round(sum(e["seconds"] for e in epochs_of(run)) / 60, 1),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "torch": torch.__version__,
     }

@@ -5,6 +5,7 @@ All randomness is drawn from (seed, stage, epoch, batch or clip), so a resumed r
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from gfnet_video.config import Config, StageConfig
+from gfnet_video.config import Config, StageConfig, TrainConfig
 from gfnet_video.datasets.clips import Clips
-from gfnet_video.errors import CheckpointError, DataError
+from gfnet_video.errors import CheckpointError, ConfigError, DataError
 from gfnet_video.model import GFNet
 from gfnet_video.nn.patches import smooth_tracks
 from gfnet_video.training.losses import supervised_loss
@@ -69,8 +71,13 @@ def train(
     listen: Listen = lambda report: None,
     after_epoch: AfterEpoch = lambda model, stage, epoch: None,
 ) -> None:
-    """Run all stages, saving the state in `run`/last.pt. Raises DataError when too many clips are bad."""
-    state = _load(run / "last.pt") if resume else None
+    """Run all stages, saving the state in `run`/last.pt.
+
+    Raises DataError when too many clips are bad or too few make a batch, ConfigError when the loss is not finite,
+    CheckpointError when the state to resume from is none or of other clips.
+    """
+    digest = clips.manifest.digest()
+    state = _load(run / "last.pt", digest) if resume else None
     place = Place(**state["place"]) if state else Place()
     if state:
         model.load_state_dict(state["model"])
@@ -88,8 +95,8 @@ def train(
             _epoch(model, clips, config, here, optimiser, run, listen)
             after_epoch(model, stage, epoch)
             open_parts(model, stage)
-            _save(run / "last.pt", model, optimiser, Place(number, epoch + 1))
-        _save(run / "last.pt", model, None, Place(number + 1))
+            _save(run / "last.pt", model, optimiser, Place(number, epoch + 1), digest)
+        _save(run / "last.pt", model, None, Place(number + 1), digest)
 
 
 def _epoch(
@@ -104,6 +111,10 @@ def _epoch(
     stage, seed = config.train.stages[place.stage], config.train.seed
     order = np.random.default_rng([seed, place.stage, place.epoch]).permutation(len(clips))
     batches = [order[i : i + stage.batch] for i in range(0, len(order) - stage.batch + 1, stage.batch)]
+    if not batches:
+        raise DataError(
+            f"{len(clips)} training clips make no batch of {stage.batch}, the batch of stage {stage.name!r}"
+        )
     clips.epoch = 1000 * place.stage + place.epoch
     saved, bad = time.monotonic(), list[str]()
     for number, (pixels, labels, lost, waiting) in enumerate(
@@ -122,8 +133,13 @@ def _epoch(
         progress = done / (stage.epochs * len(batches))
         generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
-        frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train.brightness, generator)
+        frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
         loss, reward = _loss(model, stage, frames, labels, progress, generator)
+        if not bool(loss.isfinite()):
+            raise ConfigError(
+                f"the loss is {float(loss.detach())} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
+                "lower the stage's lr"
+            )
         optimiser.zero_grad()
         loss.backward()
         clip(model.parameters(), config.train.clip_grad)
@@ -145,7 +161,7 @@ def _epoch(
             )
         )
         if time.monotonic() - saved > SAVE_EVERY:
-            _save(run / "last.pt", model, optimiser, replace(place, batch=number + 1))
+            _save(run / "last.pt", model, optimiser, replace(place, batch=number + 1), clips.manifest.digest())
             saved = time.monotonic()
 
 
@@ -154,7 +170,7 @@ def _loss(
 ) -> tuple[Tensor, float | None]:
     b, t = frames.shape[:2]
     if stage.patches == "sampled":
-        sigma = stage.sigma[0] + progress * (stage.sigma[1] - stage.sigma[0])
+        sigma = _sigma(stage, progress)
         loss, reward = policy_loss(model, frames, labels, sigma=sigma, tracks=stage.tracks, generator=generator)
         return loss, float(reward)
     centres = None
@@ -162,17 +178,48 @@ def _loss(
         centres = smooth_tracks(stage.tracks * b, t, generator).to(frames).unflatten(0, (stage.tracks, b))
     elif stage.patches == "policy":
         with torch.no_grad():
-            centres = model.locate(model.glance(frames)[0].map)[0][None]
-    return supervised_loss(model, frames, labels, centres), None
+            centres = around(model.locate(model.glance(frames)[0].map)[0], stage, progress, generator)
+    return supervised_loss(model, frames, labels, centres, auxiliary=stage.auxiliary), None
 
 
-def augment(frames: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """One brightness and one contrast for all frames of a clip (B,T,3,H,W); never a flip."""
-    if not strength:
-        return frames
-    scale, shift = ((torch.rand(2, len(frames), 1, 1, 1, 1, generator=generator) - 0.5) * 2 * strength).to(frames)
-    brighter: Tensor = frames * (1 + scale) + shift
-    return brighter
+def around(centres: Tensor, stage: StageConfig, progress: float, generator: torch.Generator) -> Tensor:
+    """The policy's centres (B,T,2) and, for the stage's other tracks, places drawn around them: (M,B,T,2)."""
+    noise = torch.randn(stage.tracks - 1, *centres.shape, generator=generator).to(centres)
+    drawn = (centres + _sigma(stage, progress) * noise).clamp(0, 1)
+    return torch.cat([centres[None], drawn])
+
+
+def _sigma(stage: StageConfig, progress: float) -> float:
+    """The width of the draw at that share of the stage."""
+    return stage.sigma[0] + progress * (stage.sigma[1] - stage.sigma[0])
+
+
+def augment(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor:
+    """One affine map, one brightness and one contrast for all frames of a clip (B,T,3,H,W); never a flip."""
+    if how.translate or how.scale or how.degrees:
+        frames = warp(frames, how, generator)
+    if how.brightness:
+        drawn = torch.rand(2, len(frames), 1, 1, 1, 1, generator=generator).to(frames)
+        scale, shift = (drawn - 0.5) * 2 * how.brightness
+        frames = frames * (1 + scale) + shift
+    return frames
+
+
+def warp(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor:
+    """Each clip of (B,T,3,H,W) moved, scaled and turned by draws within the limits of `how`, about its middle.
+
+    Bilinear; what the map uncovers repeats the nearest border.
+    """
+    b = len(frames)
+    drawn = torch.rand(4, b, generator=generator).to(frames) * 2 - 1
+    angle, zoom = drawn[0] * math.radians(how.degrees), (drawn[1] * math.log1p(how.scale)).exp()
+    height, width = frames.shape[-2:]
+    cos, sin = angle.cos() / zoom, angle.sin() / zoom
+    rows = [cos, -sin * height / width, 2 * how.translate * drawn[2], sin * width / height, cos]
+    theta = torch.stack([*rows, 2 * how.translate * drawn[3]], 1).view(b, 2, 3)
+    stacked = frames.flatten(1, 2)
+    grid = F.affine_grid(theta, list(stacked.shape), align_corners=False)
+    return F.grid_sample(stacked, grid, padding_mode="border", align_corners=False).view(frames.shape)
 
 
 def _load_batches(
@@ -205,19 +252,24 @@ def _mixed(*numbers: int) -> int:
     return int(np.random.SeedSequence(list(numbers)).generate_state(1)[0])
 
 
-def _save(path: Path, model: GFNet, optimiser: torch.optim.Optimizer | None, place: Place) -> None:
+def _save(path: Path, model: GFNet, optimiser: torch.optim.Optimizer | None, place: Place, digest: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     held = optimiser.state_dict() if optimiser else None
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    torch.save({"model": model.state_dict(), "optimiser": held, "place": vars(place)}, temporary)
+    state = {"model": model.state_dict(), "optimiser": held, "place": vars(place), "data": digest}
+    torch.save(state, temporary)
     os.replace(temporary, path)
 
 
-def _load(path: Path) -> dict[str, Any] | None:
+def _load(path: Path, digest: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # weights_only refuses with many kinds
         raise CheckpointError(f"{path}: cannot be resumed from: {error}") from error
+    if not isinstance(state, dict) or not state.keys() >= {"model", "optimiser", "place", "data"}:
+        raise CheckpointError(f"{path}: cannot be resumed from: it does not hold a run's state")
+    if state["data"] != digest:
+        raise CheckpointError(f"{path}: was trained on other clips than those now listed; name another run folder")
     return state

@@ -107,6 +107,20 @@ def test_calibrate_stores_the_rule_and_where_it_holds(
     assert (model / "model.safetensors").read_bytes() == weights
 
 
+def test_calibrate_knows_models_by_name(
+    checkpoint: Path, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(checkpoint, tmp_path / "some.model")
+    monkeypatch.setattr("gfnet_video.checkpoint.BUNDLED", tmp_path)
+    assert run(["calibrate", "some.model", "--dataset", "sthv2", "--data", str(own), "--split", "dev"]) == 4
+    assert "5 calibration clips" in capfd.readouterr().err  # it came as far as counting them
+
+
+def test_no_exit_and_confidence_exclude_each_other(verb: Verb, tree: Path) -> None:
+    code, _, err = verb("--data", tree, "--no-exit", "--confidence", 0.5)
+    assert code == 2 and "exclude each other" in err
+
+
 def test_calibrate_refuses_too_few_clips(checkpoint: Path, own: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before = (checkpoint / "config.json").read_bytes()
     args = ["calibrate", str(checkpoint), "--dataset", "sthv2", "--data", str(own), "--split", "dev"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from gfnet_video.checkpoint import load
+from gfnet_video.checkpoint import load, rewrite_card
 from gfnet_video.cli.main import run
 from gfnet_video.config import load_config
 from tests import trees
@@ -73,6 +75,30 @@ def test_frames_straight_from_files_train_the_same(config: Path, own: Path, tmp_
         assert train("--config", config, "--data", own, "--run", name, "--set", f"train.cache={name}") == 0
     a, b = (load(Path(name) / "model").state_dict() for name in ("true", "false"))
     assert all((a[k] == b[k]).all() for k in a)
+
+
+def test_a_finished_run_keeps_what_was_found_since(config: Path, own: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert train("--config", config, "--data", own) == 0
+    folder = Path("runs/small/model")
+    card = load(folder).card
+    rewrite_card(folder, replace(card, rule=card.rule.at(0.5), valid_for={"chunk": 1}))
+    before = (folder / "config.json").read_bytes()
+    assert train("--config", config, "--data", own, "--resume") == 0
+    assert "runs/small is finished already" in capfd.readouterr().err
+    assert (folder / "config.json").read_bytes() == before
+
+
+def test_a_run_goes_on_under_its_own_config_alone(config: Path, own: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert train("--config", config, "--data", own) == 0
+    shutil.rmtree("runs/small/model")
+    written = Path("runs/small/config.yaml").read_bytes()
+    assert train("--config", config, "--data", own, "--resume", "--set", "train.seed=1") == 2
+    assert "runs/small/config.yaml is another configuration" in capfd.readouterr().err
+    assert Path("runs/small/config.yaml").read_bytes() == written
+    with Path("runs/small/log.jsonl").open("a") as log:
+        log.write('{"stage": "pol')  # a kill in the middle of a line
+    assert train("--config", config, "--data", own, "--resume", "--set", "train.cache=false") == 0
+    assert load("runs/small/model").card.results["dev"]["top1"] >= 0  # of the last whole line
 
 
 def test_too_many_bad_clips_end_it(config: Path, own: Path, capfd: pytest.CaptureFixture[str]) -> None:

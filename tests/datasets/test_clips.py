@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from gfnet_video.datasets.catalog import dataset
 from gfnet_video.datasets.clips import Clips, build_cache
 from gfnet_video.datasets.manifest import Manifest, read_manifest
-from gfnet_video.errors import VideoError
+from gfnet_video.errors import DataError, VideoError
 from gfnet_video.video.reader import VideoEnded
 from tests import trees
 from tests.clips import number
@@ -82,6 +84,37 @@ def test_cache_is_built_once_and_whole(damaged: Manifest, tmp_path: Path) -> Non
     build_cache(damaged, SIDE, folder, lambda done, total: calls.append(done))
     assert calls == [] and {p.name: p.stat().st_mtime_ns for p in folder.iterdir()} == before
     assert not [n for n in os.listdir(folder) if n.endswith(".tmp")]
+
+
+def test_cache_follows_the_files(damaged: Manifest, clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    assert sorted(build_cache(damaged, SIDE, folder).bad) == [2, 5]
+    for i in (0, 5):  # one is replaced, one comes back
+        shutil.copyfile(clip, damaged.paths[i])
+    cache = build_cache(damaged, SIDE, folder)
+    assert sorted(cache.bad) == [2] and len(cache.clip(0)) == len(cache.clip(5)) == 36
+
+
+def test_a_cache_without_any_frame(own: Path, tmp_path: Path) -> None:
+    for path in (own / trees.FOLDER).iterdir():
+        path.unlink()
+    manifest = read_manifest(dataset("sthv2"), own, "train")
+    cache = build_cache(manifest, SIDE, tmp_path / "cache")
+    assert len(cache.bad) == len(manifest) == 10
+    assert Clips(manifest, FRAMES, SIDE, cache=cache)[3][1] == -1
+
+
+def test_a_cache_that_cannot_be_written_says_how_to_do_without(damaged: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"cannot be written: .*--set train.cache=false \(train\), --no-cache"):
+        build_cache(damaged, SIDE, tmp_path / "file" / "cache")
+
+
+def test_a_worker_maps_the_cache_and_does_not_copy_it(damaged: Manifest, tmp_path: Path) -> None:
+    cache = build_cache(damaged, SIDE, tmp_path / "cache")
+    sent = pickle.dumps(cache)
+    assert len(sent) < 1000 < cache.pixels.size
+    assert np.array_equal(pickle.loads(sent).clip(9), cache.clip(9))
 
 
 def test_killed_while_writing_starts_anew(damaged: Manifest, tmp_path: Path) -> None:

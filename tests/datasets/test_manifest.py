@@ -48,11 +48,6 @@ def test_a_clip_that_is_absent_stays_in_the_list(own: Path) -> None:
     assert len(found) == 10 and not found.paths[3].exists()
 
 
-def test_an_unlabelled_clip_has_no_label(own: Path) -> None:
-    trees.write(own / "labels" / "validation.json", [{"id": "200"}])
-    assert read_manifest(STHV2, own, "test").labels == (-1,)
-
-
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
@@ -64,6 +59,9 @@ def test_an_unlabelled_clip_has_no_label(own: Path) -> None:
         ("train.json", "[{", "train.json: cannot be read as JSON"),
         ("train.json", '[{"label": "no id"}]', "train.json: item 0 has no id"),
         ("train.json", '{"id": "1"}', "train.json: expected a list of clips"),
+        ("train.json", '[{"id": "7"}]', "train.json: clip 7 has no template: this split is without labels"),
+        ("train.json", '[{"id": "7", "template": null}]', "clip 7 has no template"),
+        ("train.json", "[]", "train.json: holds no clip"),
         ("labels.json", '["Holding something"]', "labels.json: expected a mapping of class names to ids"),
         ("labels.json", '{"a": "0", "b": "2"}', "class ids are not 0 to 1"),
         ("labels.json", '{"a": "zero"}', "labels.json: .*'zero'"),

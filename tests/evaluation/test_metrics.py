@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from gfnet_video.datasets.catalog import dataset
+from gfnet_video.datasets.clips import Clips
+from gfnet_video.datasets.manifest import read_manifest
 from gfnet_video.evaluation.bootstrap import paired_interval
-from gfnet_video.evaluation.metrics import accuracy, step_accuracies
+from gfnet_video.evaluation.metrics import accuracy, answers, step_accuracies, step_logits_of
+from tests import models
 
 LOGITS = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [2.0, 3.0, 1.0], [math.nan] * 3])
 
@@ -18,6 +23,18 @@ def test_accuracy_counts_the_failed_as_wrong() -> None:
     assert accuracy(LOGITS, torch.tensor([0, 2, 0, 0])) == 0.5
     assert accuracy(LOGITS, torch.tensor([0, 2, 0, 0]), top=2) == 0.75
     assert accuracy(LOGITS, torch.tensor([0, 2, 0, 1]), top=9) == 0.75  # all of three classes, and still one failed
+
+
+def test_the_answer_of_a_failed_clip_is_no_class() -> None:
+    assert answers(LOGITS).tolist() == [0, 2, 1, -1]
+
+
+def test_each_clip_is_shuffled_in_its_own_way_whatever_the_batch(tree: Path) -> None:
+    clips = Clips(read_manifest(dataset("sthv2"), tree, "train"), models.FRAMES, models.SIDE)
+    model = models.model()
+    one, many = (step_logits_of(model, clips, batch=b, shuffle_frames=0).logits for b in (1, 10))
+    assert torch.allclose(one, many, atol=1e-4)
+    assert not torch.allclose(one, step_logits_of(model, clips).logits, atol=1e-2)
 
 
 def test_accuracy_after_each_step() -> None:

@@ -72,6 +72,14 @@ def test_what_an_exit_saves_is_neither_decoded_nor_computed(
     assert few <= uniform_indices(36, 6)[0] + 2 < all_ <= 36  # up to the first frame, and the decoder's delay
 
 
+@pytest.mark.parametrize(("chunk", "computed"), [(1, 1), (2, 2), (4, 4), (9, 6)])
+def test_a_chunk_is_computed_whole_and_counted_so(checkpoint: Path, clip: Path, chunk: int, computed: int) -> None:
+    model, macs = gf.load(checkpoint), count_macs(gf.load(checkpoint))
+    found = gf.predict(model, clip, options=Options(confidence=0.01, chunk=chunk), macs=macs)
+    assert (found.exit_step, len(found.patches), found.frames_decoded) == (1, 1, computed)
+    assert len(found.frame_indices) == computed and found.gmacs == pytest.approx(macs.of(computed, computed))
+
+
 def test_clips_shorter_than_the_model_repeat_frames(checkpoint: Path, tmp_path: Path) -> None:
     found = gf.predict(gf.load(checkpoint), encode(tmp_path / "short.mp4", 3))
     assert found.frame_indices == (0, 0, 1, 1, 2, 2)

@@ -46,7 +46,7 @@ def test_factored_softmax_is_the_product_of_its_factors() -> None:
         Classifier(6, 12, (3, 3))
 
 
-def test_evidence_is_the_mean_of_each_kind() -> None:
+def test_evidence_is_the_mean_of_glances_and_the_scaled_mean_of_patches() -> None:
     aggregator = Aggregator(4)
     glance, focus, centres = torch.randn(2, 5, 4), torch.randn(2, 5, 4), torch.rand(2, 5, 2)
     with torch.no_grad():
@@ -54,7 +54,8 @@ def test_evidence_is_the_mean_of_each_kind() -> None:
         moved = torch.cat([torch.zeros(2, 1, 2), centres.diff(dim=1)], 1)
         seen = focus + aggregator.track(torch.cat([centres, moved], -1))
     for t in range(5):
-        assert torch.allclose(video[:, t], glance[:, : t + 1].mean(1) + seen[:, : t + 1].mean(1), atol=1e-6)
+        scaled = (t + 1) ** 0.5 * seen[:, : t + 1].mean(1)
+        assert torch.allclose(video[:, t], glance[:, : t + 1].mean(1) + scaled, atol=1e-6)
     assert torch.equal(evidence.last, centres[:, -1])
 
 

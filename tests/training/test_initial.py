@@ -79,6 +79,19 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.parametrize(("suffix", "words"), [("safetensors", "cannot be read"), ("pt", "refused or unreadable")])
+def test_a_broken_file_is_named(tmp_path: Path, suffix: str, words: str) -> None:
+    (tmp_path / f"w.{suffix}").write_bytes(b"broken")
+    with pytest.raises(CheckpointError, match=rf"w\.{suffix}: {words}"):
+        filled(initial=str(tmp_path / f"w.{suffix}"))
+
+
+def test_a_file_of_one_tensor_holds_no_network(tmp_path: Path) -> None:
+    torch.save(torch.zeros(3), tmp_path / "w.pt")
+    with pytest.raises(CheckpointError, match=r"w\.pt: holds a Tensor; expected tensors by name"):
+        filled(initial=str(tmp_path / "w.pt"))
+
+
 def test_offline_says_what_to_do_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     real = timm.create_model
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn import functional as F
 
 from gfnet_video.config import StageConfig
 from gfnet_video.training.losses import stepwise_loss, supervised_loss
 from gfnet_video.training.optim import make_optimiser, open_parts
+from gfnet_video.training.trainer import around
 from tests import models
 
 
@@ -16,6 +18,26 @@ def test_steps_weigh_in_proportion_to_their_number() -> None:
     each = [F.cross_entropy(logits[:, s], labels) for s in range(4)]
     expected = sum((s + 1) * loss for s, loss in enumerate(each)) / 10
     assert torch.allclose(stepwise_loss(logits, labels), torch.as_tensor(expected))
+
+
+def test_each_networks_own_loss_weighs_as_configured() -> None:
+    model, clip, labels, centres = models.model(), models.frames(), torch.tensor([0, 1]), torch.rand(3, 2, 6, 2)
+    with torch.no_grad():
+        none, half, whole = (supervised_loss(model, clip, labels, centres, auxiliary=a) for a in (0.0, 0.5, 1.0))
+        looks = model(clip.repeat(3, 1, 1, 1, 1), centres=centres.flatten(0, 1))
+    assert torch.allclose(none, stepwise_loss(looks.step_logits, labels.repeat(3)), atol=1e-5)
+    assert torch.allclose(half, (none + whole) / 2) and whole > none
+
+
+def test_other_tracks_are_drawn_around_the_policys() -> None:
+    stage = StageConfig("x", 1, 0.01, patches="policy", tracks=400, sigma=(0.1, 0.05))
+    centres = torch.tensor([0.5, 0.0]).expand(1, 6, 2)
+    for progress, sigma in ((0.0, 0.1), (1.0, 0.05)):
+        drawn = around(centres, stage, progress, torch.Generator().manual_seed(0))
+        assert drawn.shape == (400, 1, 6, 2) and torch.equal(drawn[0], centres)
+        assert drawn[1:, ..., 0].mean() == pytest.approx(0.5, abs=0.01)
+        assert drawn[1:, ..., 0].std() == pytest.approx(sigma, rel=0.05)
+        assert drawn.min() == 0  # never beyond the edge
 
 
 def test_a_stage_changes_only_what_it_trains() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from gfnet_video.config import Config, StageConfig, TrainConfig
 from gfnet_video.datasets.clips import Clips
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.errors import CheckpointError, DataError, VideoError
+from gfnet_video.errors import CheckpointError, ConfigError, DataError, VideoError
 from gfnet_video.model import GFNet
 from gfnet_video.training import trainer
 from gfnet_video.training.trainer import Report, train
@@ -109,6 +109,32 @@ def test_a_batch_of_bad_clips_alone_is_counted_and_left_out(tmp_path: Path) -> N
     assert len(reports) == 4 and {r.bad for r in reports} <= {3, 7, 11}
 
 
+def test_fewer_clips_than_a_batch_are_refused(tmp_path: Path) -> None:
+    stages = (StageConfig("warm-up", 1, 1e-3, patches="random", batch=13),)
+    with pytest.raises(DataError, match="12 training clips make no batch of 13, the batch of stage 'warm-up'"):
+        train(fresh(), NoiseClips(), Config("mini", models.config(), TrainConfig(stages)), tmp_path)
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
+    model = fresh()
+    with torch.no_grad():
+        model.glance_net.classifier.linear.bias.fill_(float("inf"))
+    with pytest.raises(ConfigError, match="the loss is nan in stage 'warm-up', epoch 1, batch 1; lower the stage's lr"):
+        train(model, NoiseClips(), config(), tmp_path)
+
+
+def test_a_run_goes_on_with_its_own_clips_alone(tmp_path: Path) -> None:
+    train(fresh(), NoiseClips(), config(), tmp_path)
+    other = NoiseClips()
+    other.manifest = other.manifest.head(11)
+    with pytest.raises(CheckpointError, match=r"last\.pt: was trained on other clips"):
+        train(fresh(), other, config(), tmp_path, resume=True)
+    torch.save([1], tmp_path / "last.pt")
+    with pytest.raises(CheckpointError, match="does not hold a run's state"):
+        train(fresh(), NoiseClips(), config(), tmp_path, resume=True)
+
+
 def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     import os
     import pickle
@@ -121,3 +147,32 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be resumed from"):
         train(fresh(), NoiseClips(), config(), tmp_path, resume=True)
     assert not (tmp_path / "executed").exists()
+
+
+def test_nothing_drawn_is_nothing_changed() -> None:
+    frames = torch.randn(2, 3, 3, 12, 16)
+    still = TrainConfig((), brightness=0.0)
+    assert torch.equal(trainer.augment(frames, still, torch.Generator()), frames)
+
+
+@pytest.mark.parametrize("how", [{"translate": 0.1}, {"scale": 0.2}, {"degrees": 15.0}])
+def test_a_warp_is_the_same_for_every_frame_and_differs_by_clip(how: dict[str, float]) -> None:
+    frames = torch.randn(1, 1, 3, 12, 16).expand(3, 4, -1, -1, -1)
+    warped = trainer.warp(frames, TrainConfig((), **how), torch.Generator().manual_seed(1))
+    assert torch.equal(warped, warped[:, :1].expand_as(warped))
+    assert not torch.allclose(warped[0], warped[1]) and not torch.allclose(warped[0], frames[0])
+
+
+def test_a_warp_stays_within_its_limits() -> None:
+    """A picture of its own coordinates tells where each pixel came from, away from the repeated border."""
+    height, width = 32, 48
+    y, x = torch.meshgrid(torch.arange(height) + 0.5 - height / 2, torch.arange(width) + 0.5 - width / 2, indexing="ij")
+    frames = torch.stack([x, y, x], 0).expand(64, 1, 3, height, width)
+    how = TrainConfig((), translate=0.1, scale=0.25, degrees=20.0)
+    middle = trainer.warp(frames, how, torch.Generator().manual_seed(0))[:, 0, :2, 12:21, 18:31]
+    moved = middle[:, :, 4, 6] - frames[:, 0, :2, 16, 24]  # the pixel half a step from the very middle
+    slope = middle[:, :, 4, 7] - middle[:, :, 4, 6]  # one step along x, where it came from
+    zoom, angle = slope.norm(dim=1), torch.atan2(slope[:, 1], slope[:, 0]).rad2deg().abs()
+    assert 0.75 < zoom.min() < zoom.max() < 1.26 and zoom.min() >= 1 / 1.2501
+    assert 10 < angle.max() <= 20.01
+    assert (moved.abs() <= torch.tensor([0.1 * width + 0.5, 0.1 * height + 0.5])).all() and moved.abs().max() > 2
