@@ -137,7 +137,7 @@ def _epoch(
         loss, reward = _loss(model, stage, frames, labels, progress, generator)
         if not bool(loss.isfinite()):
             raise ConfigError(
-                f"the loss is {float(loss.detach())} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
+                f"the loss is {loss.item()} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
                 "lower the stage's lr"
             )
         optimiser.zero_grad()
