@@ -33,7 +33,10 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
 @click.option("--jsonl", is_flag=True, help="One JSON object a line on stdout, as each video is done.")
 @click.option(
-    "--picture", type=click.Path(path_type=Path), default=None, help="Draw what was looked at, and where it stopped."
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Draw what was looked at, and where it stopped.",
 )
 def command(
     inputs: tuple[str, ...],
@@ -53,6 +56,7 @@ def command(
     from gfnet_video.checkpoint import load
     from gfnet_video.inference.files import find_videos
     from gfnet_video.inference.many import predict_many
+    from gfnet_video.inference.overlay import picture_format
     from gfnet_video.inference.report import as_dict, json_line, print_table
     from gfnet_video.inference.runner import Options
 
@@ -60,6 +64,8 @@ def command(
         raise click.UsageError("--no-exit and --confidence exclude each other")
     if as_json and jsonl:
         raise click.UsageError("--json and --jsonl exclude each other")
+    if picture is not None:
+        picture_format(picture)
     paths = find_videos(inputs)
     model = load(name)
     notes = Console(stderr=True)
@@ -92,7 +98,7 @@ def finish(model: Recogniser, outcomes: list[Outcome], picture: Path | None, not
     from gfnet_video.records import Prediction
 
     failed = [o for o in outcomes if isinstance(o, VideoError)]
-    if picture is not None:
+    if picture is not None and len(failed) < len(outcomes):
         draw(model, [o for o in outcomes if isinstance(o, Prediction)], picture)
         notes.print(f"picture: {picture}", markup=False)
     if failed:

@@ -29,6 +29,7 @@ VERBS = {
     "train": Verb("gfnet_video.cli.train:command", "Train a model on a data set."),
 }
 
+ENVIRONMENT = 3
 INTERRUPTED = 130  # what a shell reports for a program that ended by Ctrl-C
 
 
@@ -81,17 +82,20 @@ def run(args: Sequence[str] | None = None) -> int:
         # With standalone_mode off, click hands over its errors, and the code of `ctx.exit(code)` as the result.
         result = group.main(args, prog_name="gfnet-video", standalone_mode=False)
     except GFNetVideoError as error:
-        return _report(error)
+        return _report(str(error), error.exit_code)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
+    except OSError as error:  # a full disk, a folder that may not be written
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _report(f"{where}{error.strerror or error}", ENVIRONMENT)
     return result if isinstance(result, int) else 0
 
 
-def _report(error: GFNetVideoError) -> int:
+def _report(message: str, code: int) -> int:
     """One line on stderr, whatever the message holds."""
-    message = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
-    click.echo(f"error: {printable(message)}", err=True)
-    return error.exit_code
+    line = "; ".join(part.strip() for part in message.splitlines() if part.strip())
+    click.echo(f"error: {printable(line)}", err=True)
+    return code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 from gfnet_video.config import ModelConfig
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import DataError, VideoError
+from gfnet_video.files import whole
 from gfnet_video.video.reader import VideoEnded, VideoReader
 from gfnet_video.video.samplers import jittered_indices, uniform_indices
 from gfnet_video.video.transforms import resize_crop
@@ -92,10 +92,8 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def _write_cache(manifest: Manifest, side: int, base: Path, progress: Progress) -> None:
-    base.parent.mkdir(parents=True, exist_ok=True)
     lengths, claimed, bad = [0], [], {}
-    temporary = base.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as out:
+    with whole(base.with_suffix(".u8")) as temporary, temporary.open("wb") as out:
         for i, path in enumerate(manifest.paths):
             try:
                 frames, promised = clip_frames(path, side)
@@ -106,11 +104,9 @@ def _write_cache(manifest: Manifest, side: int, base: Path, progress: Progress) 
             lengths.append(len(frames))
             claimed.append(promised)
             progress(i + 1, len(manifest))
-    os.replace(temporary, base.with_suffix(".u8"))
-    with temporary.open("wb") as index:
+    with whole(base.with_suffix(".npz")) as temporary, temporary.open("wb") as index:
         where, why = np.array(list(bad), np.int64), np.array(list(bad.values()), str)
         np.savez(index, starts=np.cumsum(lengths), claimed=np.array(claimed), bad=where, why=why)
-    os.replace(temporary, base.with_suffix(".npz"))
 
 
 class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):

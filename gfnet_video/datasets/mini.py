@@ -21,6 +21,7 @@ import numpy as np
 
 from gfnet_video.datasets.mini_material import PHOTOGRAPHS, SPLITS, check_packages, crops
 from gfnet_video.errors import ConfigError, DataError, unknown
+from gfnet_video.files import whole, write_text
 
 VERSION = 1  # raise it when a pixel changes: trees of another version are made anew
 DEFAULT_CLIPS = {"train": 3000, "dev": 400, "calibration": 800, "test": 2000}
@@ -64,7 +65,7 @@ def generate(
     hashes = _render_all(root, stamp, list(_jobs(root, seed, clips)), workers, progress or (lambda done, total: None))
     _write_labels(root, seed, clips)
     digest = hashlib.sha256("".join(hashes[i] for i in sorted(hashes)).encode()).hexdigest()
-    _write(root / STAMP, json.dumps({**stamp, "pixels": digest}, indent=1))
+    write_text(root / STAMP, json.dumps({**stamp, "pixels": digest}, indent=1))
     return digest
 
 
@@ -144,7 +145,7 @@ def _read_journal(root: Path, stamp: dict[str, Any]) -> dict[str, str]:
         lines = []
     rows = [row.groups() for line in lines[1:] if (row := re.fullmatch(r"(\d{6}) ([0-9a-f]{64})", line))]
     kept = {clip: digest for clip, digest in rows if (root / FOLDER / (clip + SUFFIX)).is_file()}
-    _write(file, "".join(f"{line}\n" for line in [head, *(f"{c} {d}" for c, d in kept.items())]))
+    write_text(file, "".join(f"{line}\n" for line in [head, *(f"{c} {d}" for c, d in kept.items())]))
     return kept
 
 
@@ -163,9 +164,8 @@ def _make(job: Job) -> tuple[str, str]:
     folder, seed, split, number, label = job
     clip = clip_id(split, number)
     frames = render(plan_clip(seed, split, number, label), seed)
-    temporary = Path(folder) / f".{clip}.{os.getpid()}.tmp"
-    _encode(temporary, frames)
-    os.replace(temporary, Path(folder) / (clip + SUFFIX))
+    with whole(Path(folder) / (clip + SUFFIX)) as temporary:
+        _encode(temporary, frames)
     return clip, hashlib.sha256(frames.tobytes()).hexdigest()
 
 
@@ -184,11 +184,11 @@ def _write_labels(root: Path, seed: int, clips: dict[str, int]) -> None:
     from gfnet_video.datasets.mini_render import CLASSES
 
     folder = root / "labels"
-    _write(folder / "labels.json", json.dumps({name: str(i) for i, name in enumerate(CLASSES)}, indent=1))
+    write_text(folder / "labels.json", json.dumps({name: str(i) for i, name in enumerate(CLASSES)}, indent=1))
     for split in (s for s in SPLITS if clips.get(s)):
         labels = labels_of(seed, split, clips[split])
         items = [_item(clip_id(split, n), CLASSES[label]) for n, label in enumerate(labels)]
-        _write(folder / f"{split}.json", json.dumps(items, indent=1))
+        write_text(folder / f"{split}.json", json.dumps(items, indent=1))
     _write_truth(folder / "truth.npz", seed, clips)
 
 
@@ -214,13 +214,5 @@ def _write_truth(path: Path, seed: int, clips: dict[str, int]) -> None:
         arrays[name] = np.array([getattr(p.paths, name) for p in plans], np.float32)
     files = np.array([p.file for p in PHOTOGRAPHS])
     arrays["photograph"] = files[[crops(p.split)[p.background].photograph for p in plans]] if plans else files[:0]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as out:
+    with whole(path) as temporary, temporary.open("wb") as out:
         np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    os.replace(temporary, path)
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

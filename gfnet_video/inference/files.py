@@ -16,7 +16,8 @@ def find_videos(inputs: Iterable[str]) -> list[Path]:
     """Files in the order given; a folder's videos (by suffix, recursive) and a glob's matches in sorted order.
 
     A name that exists is taken as it is, whatever characters it holds; one that does not is kept, to be reported in its
-    place. Raises DataError for a folder without videos and for a glob that matches nothing.
+    place. Raises DataError for a folder without
+    videos or that cannot be read, and for a glob that matches nothing.
     """
     found: list[Path] = []
     for name in inputs:
@@ -30,10 +31,16 @@ def find_videos(inputs: Iterable[str]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    videos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    """All by suffix, links that lead nowhere among them; folders behind links are not walked."""
+    names = (Path(at, name) for at, _, files in os.walk(folder, onerror=_unreadable) for name in files)
+    videos = sorted(p for p in names if p.suffix.lower() in SUFFIXES)
     if not videos:
         raise DataError(f"{printable(folder)}: no videos in this folder; known suffixes: {', '.join(sorted(SUFFIXES))}")
     return videos
+
+
+def _unreadable(error: OSError) -> None:
+    raise DataError(f"{printable(error.filename)}: this folder cannot be read ({error.strerror})") from error
 
 
 def _matches(pattern: str) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gfnet_video.checkpoint import Recogniser
-from gfnet_video.errors import DataError, printable
+from gfnet_video.errors import ConfigError, DataError, printable, unknown
+from gfnet_video.files import whole
 from gfnet_video.records import Prediction
 from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.transforms import resize_crop
@@ -21,7 +21,10 @@ MAX_ROWS = 24
 
 
 def draw(model: Recogniser, predictions: Sequence[Prediction], path: Path) -> None:
-    """Write the picture (PNG, or what the suffix says), at most 24 rows. Raises DataError for nothing to draw."""
+    """Write the picture in the format of its suffix, at most 24 rows.
+
+    Raises ConfigError for a suffix of no picture, DataError for nothing to draw.
+    """
     rows = [_row(model, p) for p in predictions[:MAX_ROWS]]
     if not rows:
         raise DataError(f"{printable(path)}: no video was recognised, so there is nothing to draw")
@@ -30,10 +33,16 @@ def draw(model: Recogniser, predictions: Sequence[Prediction], path: Path) -> No
     for row in rows:
         sheet.paste(row, (0, top))
         top += row.height
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    sheet.save(temporary, format=Image.registered_extensions().get(path.suffix.lower(), "PNG"))
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        sheet.save(temporary, format=picture_format(path))
+
+
+def picture_format(path: Path) -> str:
+    """The format its suffix stands for. Raises ConfigError for a suffix of none."""
+    known = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+    if path.suffix.lower() not in known:
+        raise ConfigError(f"{printable(path)}: {unknown('suffix of a picture', path.suffix, known)}")
+    return known[path.suffix.lower()]
 
 
 def _row(model: Recogniser, p: Prediction) -> Image.Image:

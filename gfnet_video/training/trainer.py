@@ -6,7 +6,6 @@ All randomness is drawn from (seed, stage, epoch, batch or clip), so a resumed r
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from torch import Tensor
 from gfnet_video.config import Config, StageConfig, TrainConfig
 from gfnet_video.datasets.clips import Clips
 from gfnet_video.errors import CheckpointError, ConfigError, DataError
+from gfnet_video.files import whole
 from gfnet_video.model import GFNet
 from gfnet_video.nn.patches import smooth_tracks
 from gfnet_video.training.losses import supervised_loss
@@ -253,12 +253,10 @@ def _mixed(*numbers: int) -> int:
 
 
 def _save(path: Path, model: GFNet, optimiser: torch.optim.Optimizer | None, place: Place, digest: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     held = optimiser.state_dict() if optimiser else None
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     state = {"model": model.state_dict(), "optimiser": held, "place": vars(place), "data": digest}
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        torch.save(state, temporary)
 
 
 def _load(path: Path, digest: str) -> dict[str, Any] | None:

@@ -61,4 +61,8 @@ def _sentence(error: Exception) -> str:
 
 
 def _array(frame: Any) -> np.ndarray:
-    return frame.asnumpy() if hasattr(frame, "asnumpy") else np.array(frame)  # another bridge may have been set
+    """(H,W,3) uint8. Of some narrow videos Decord takes the padding of each row for further channels."""
+    array: np.ndarray = frame.asnumpy() if hasattr(frame, "asnumpy") else np.array(frame)  # another bridge may be set
+    if array.ndim != 3 or array.shape[2] != 3:
+        raise DecordFailed(f"its frames come as {array.shape}, not (H,W,3)")
+    return array

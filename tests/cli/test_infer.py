@@ -218,3 +218,24 @@ def test_picture_shows_every_recognised_video(infer: Infer, clip: Path, tmp_path
             sizes.append(picture.size)
     assert sizes[0][0] == sizes[1][0] and 1.9 < sizes[1][1] / sizes[0][1] < 2.1
     assert sorted(os.listdir(tmp_path / "new")) == ["0.png", "1.png"]  # no temporary file is left
+
+
+def test_a_picture_that_cannot_be_written_loses_no_answer(infer: Infer, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, out, err = infer(clip, "--jsonl", "--picture", tmp_path / "file" / "picture.png")
+    assert code == 3 and len(lines(out)) == 1
+    assert f"error: {tmp_path / 'file'}" in err
+
+
+def test_a_picture_of_no_known_kind_is_refused_before_any_work(infer: Infer, clip: Path, tmp_path: Path) -> None:
+    code, out, err = infer(clip, "--picture", tmp_path / "picture.pgn")
+    assert (code, out) == (2, "") and "did you mean '.png'?" in err
+
+
+def test_a_link_to_nowhere_is_reported_in_its_place(infer: Infer, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.webm").symlink_to(tmp_path / "gone")
+    (tmp_path / "b.webm").symlink_to(clip)
+    (tmp_path / "round").symlink_to(tmp_path)
+    code, out, _ = infer(tmp_path, "--jsonl")
+    first, second = lines(out)
+    assert code == 1 and first["error"] == "no such file" and second["label"] in trees.CLASSES

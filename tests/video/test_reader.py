@@ -185,3 +185,14 @@ def test_importing_the_package_is_cheap() -> None:
     for module, absent in (("samplers", "{'torch', 'decord', 'av'}"), ("reader", "{'torch', 'decord'}")):
         code = f"import sys, gfnet_video.video.{module}; assert not {absent} & set(sys.modules)"
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("width", [16, 48])
+def test_rows_that_decord_misreads_are_read_by_pyav(tmp_path: Path, width: int) -> None:
+    """The padding of their rows is as long as a channel more would be, and Decord takes it for one."""
+    path = encode(tmp_path / "narrow.mp4", 20, width=width, height=48)
+    with VideoReader(path) as video:
+        assert [f.shape for f in video.read([0, 7, 19])] == [(48, width, 3)] * 3
+        assert [number(f) for f in video.read([0, 7, 19])] == [0, 7, 19] and video.reader == "pyav"
+    with VideoReader(path, reader="decord") as video, pytest.raises(VideoError, match="its frames come as"):
+        next(video.read([0]))
