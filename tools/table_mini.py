@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from gfnet_video.checkpoint import load
+from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
 from gfnet_video.datasets.clips import Clips, open_clips
-from gfnet_video.datasets.manifest import Manifest, read_manifest
+from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.bootstrap import paired_interval
 from gfnet_video.evaluation.evaluate import Evaluation, evaluate
@@ -60,8 +61,8 @@ def position_guess(root: Path, train: Manifest, test: Manifest) -> float:
         ids = {str(i): n for n, i in enumerate(truth["id"])}
         places = truth["mover"]  # (clips,frames,2)
     cells = (places.clip(0, 0.999) * CELLS).astype(int) @ np.array([CELLS, 1])  # (clips,frames)
-    rows = {m.split: np.array([ids[i] for i in m.ids]) for m in (train, test)}
-    motion = {m.split: np.array(m.labels) % MOTIONS for m in (train, test)}
+    rows = {m.split: np.array([ids[m.id(i)] for i in range(len(m))]) for m in (train, test)}
+    motion = {m.split: m.labels % MOTIONS for m in (train, test)}
     best = 0.0
     for frame in range(cells.shape[1]):
         counts = np.ones((CELLS * CELLS, MOTIONS))
@@ -83,7 +84,7 @@ def row_of(name: str, found: Evaluation, *, exits: bool) -> Row:
 def measure(root: Path) -> tuple[list[Row], np.ndarray, dict[str, Any]]:
     """All rows, the labels, and facts beside the table."""
     test = read_manifest(dataset("mini"), root, "test")
-    labels = np.array(test.labels)
+    labels = test.labels
     clips: Clips | None = None
     rows: list[Row] = []
     for name, source in (("glance-side static TSM", GLANCE), ("full-frame static TSM", FULL)):

@@ -15,8 +15,8 @@ from pathlib import Path
 from gfnet_video.checkpoint import BUNDLED, load, save
 from gfnet_video.cli.train import config_path
 from gfnet_video.config import Config, load_config
+from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
-from gfnet_video.datasets.manifest import read_manifest
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.session import calibrate_folder
 from gfnet_video.training.session import train_session
@@ -48,9 +48,9 @@ def bundle_clips(root: Path, folder: Path) -> None:
     """Copy the first test clips, named by id and label."""
     manifest = read_manifest(dataset("mini"), root, "test").head(DEMO_CLIPS)
     folder.mkdir(parents=True, exist_ok=True)
-    for clip, path, label in zip(manifest.ids, manifest.paths, manifest.labels, strict=True):
+    for i, label in enumerate(manifest.labels):
         words = manifest.classes[label].lower().replace(" ", "_")
-        shutil.copyfile(path, folder / f"{clip}_{words}{path.suffix}")
+        shutil.copyfile(manifest.path(i), folder / f"{manifest.id(i)}_{words}{manifest.path(i).suffix}")
 
 
 def main() -> int:

@@ -42,9 +42,9 @@ def command(
     import json
 
     from gfnet_video.checkpoint import load
+    from gfnet_video.datasets.annotations import read_manifest
     from gfnet_video.datasets.catalog import dataset, root_of
     from gfnet_video.datasets.clips import open_clips
-    from gfnet_video.datasets.manifest import read_manifest
     from gfnet_video.evaluation.evaluate import evaluate
     from gfnet_video.files import write_text
     from gfnet_video.inference.runner import Options, rule_of

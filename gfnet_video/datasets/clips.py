@@ -61,7 +61,7 @@ def build_cache(
 
     Raises DataError where the folder cannot be written.
     """
-    stamps = [_stamp(path) for path in manifest.paths]
+    stamps = [_stamp(manifest.path(i)) for i in range(len(manifest))]
     key = hashlib.sha256(f"{manifest.digest()}{side}{stamps}".encode()).hexdigest()[:12]
     base = folder / f"{manifest.split}_{side}_{key}"
     if not base.with_suffix(".npz").is_file():
@@ -94,9 +94,9 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 def _write_cache(manifest: Manifest, side: int, base: Path, progress: Progress) -> None:
     lengths, claimed, bad = [0], [], {}
     with whole(base.with_suffix(".u8")) as temporary, temporary.open("wb") as out:
-        for i, path in enumerate(manifest.paths):
+        for i in range(len(manifest)):
             try:
-                frames, promised = clip_frames(path, side)
+                frames, promised = clip_frames(manifest.path(i), side)
                 out.write(frames.permute(0, 2, 3, 1).contiguous().numpy().tobytes())
             except VideoError as error:
                 frames, promised = torch.empty(0), 0
@@ -135,7 +135,7 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, str]:
         try:
-            return self.read(index), self.manifest.labels[index], ""
+            return self.read(index), int(self.manifest.labels[index]), ""
         except VideoError as error:
             return torch.empty(0, dtype=torch.uint8), -1, str(error)
 
@@ -156,7 +156,7 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
 
     def _frames(self, index: int, total: int | None) -> Tensor:
         """The clip sampled as if it had `total` frames; None: as many as its header claims."""
-        path = self.manifest.paths[index]
+        path = self.manifest.path(index)
         if self.cache is not None:
             return self._cached(path, index, total)
         with VideoReader(path) as video:

@@ -1,104 +1,112 @@
-"""Which clips a split holds: paths, labels and class names, read from the annotation files."""
+"""Which clips a split holds: files, labels and class names, in arrays that a loader's workers copy cheaply."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
-from gfnet_video.datasets.catalog import Dataset, require
-from gfnet_video.errors import ConfigError, DataError, unknown
+import numpy as np
 
-SUFFIXES = (".webm", ".mp4")
+from gfnet_video.errors import ConfigError
+
+_PER_CLIP = ("ids", "files", "labels", "frames", "spans")
+
+
+def _no_pairs() -> np.ndarray:
+    return np.zeros((0, 2), np.int64)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A split: `classes` in label order, and for each clip its id, file and label index."""
+    """A split: `classes` in label order, and N clips.
+
+    ids, files: (N,) bytes; a file is a path below `root`: a video, or a folder of frames where `template` names them
+    (`%05d.jpg`). labels: (N,) int64. frames: (N,) int64, how many decode, 0 where nobody has counted. spans: (N,2)
+    seconds, the part of the video that is the clip, NaN where it is the whole. further: (M,2) int64 pairs of a clip's
+    place and a class that is right for it too. Raises ConfigError where lengths or labels do not fit.
+    """
 
     split: str
     classes: tuple[str, ...]
-    ids: tuple[str, ...]
-    paths: tuple[Path, ...]
-    labels: tuple[int, ...]
+    root: Path
+    ids: np.ndarray
+    files: np.ndarray
+    labels: np.ndarray
+    frames: np.ndarray
+    spans: np.ndarray
+    template: str = ""
+    further: np.ndarray = field(default_factory=_no_pairs)
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(getattr(self, name)) for name in _PER_CLIP}
+        if len(set(lengths.values())) != 1:
+            raise ConfigError(f"a manifest's arrays have lengths {lengths}; expected one for all")
+        known = np.concatenate([self.labels, self.further[:, 1]])
+        if len(known) and not 0 <= known.min() <= known.max() < len(self.classes):
+            raise ConfigError(f"labels are {known.min()} to {known.max()}; expected 0 to {len(self.classes) - 1}")
+
+    @classmethod
+    def of(
+        cls,
+        split: str,
+        classes: Iterable[str],
+        root: Path,
+        ids: Sequence[str],
+        files: Sequence[str],
+        labels: Sequence[int],
+        *,
+        frames: Sequence[int] | None = None,
+        spans: Sequence[tuple[float, float]] | None = None,
+        template: str = "",
+        further: Sequence[tuple[int, int]] = (),
+    ) -> Manifest:
+        """From lists, one entry a clip; frames and spans are unknown and whole where they are not given."""
+        n = len(ids)
+        return cls(
+            split,
+            tuple(classes),
+            Path(root),
+            np.array([os.fsencode(i) for i in ids], np.bytes_),
+            np.array([os.fsencode(f) for f in files], np.bytes_),
+            np.array(labels, np.int64),
+            np.zeros(n, np.int64) if frames is None else np.array(frames, np.int64),
+            np.full((n, 2), np.nan) if spans is None else np.array(spans, np.float64).reshape(n, 2),
+            template,
+            np.array(further, np.int64).reshape(-1, 2),
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def id(self, index: int) -> str:
+        """The name of a clip within its data set."""
+        return os.fsdecode(self.ids[index])
+
+    def path(self, index: int) -> Path:
+        """The clip's video, or its folder of frames."""
+        return self.root / os.fsdecode(self.files[index])
+
+    def select(self, rows: np.ndarray) -> Manifest:
+        """The clips at `rows` (n,) int, in that order, each once at most."""
+        place = {int(row): new for new, row in enumerate(rows)}
+        pairs = [(place[int(i)], int(k)) for i, k in self.further if int(i) in place]
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        picked = {name: held[name][rows] for name in _PER_CLIP}
+        return Manifest(**held | picked | {"further": np.array(pairs, np.int64).reshape(-1, 2)})
+
     def head(self, count: int) -> Manifest:
         """The first `count` clips."""
-        return Manifest(self.split, self.classes, self.ids[:count], self.paths[:count], self.labels[:count])
+        return self.select(np.arange(min(count, len(self))))
 
     def digest(self) -> str:
-        """sha256 of ids, labels and class names: which data a result or a threshold belongs to."""
-        text = json.dumps([self.classes, self.ids, self.labels])
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_manifest(row: Dataset, root: Path, split: str, expected: tuple[str, ...] | None = None) -> Manifest:
-    """Read one split in Something-Something V2's format (labels/*.json beside a folder of ID.webm or ID.mp4).
-
-    expected: the class names a model knows, which the data's must equal. Raises DataError where files are absent or
-    broken, naming the file, and where classes differ; ConfigError for a split the set has not.
-    """
-    require(row, root)
-    if split not in row.splits:
-        raise ConfigError(unknown(f"split of {row.name}", split, row.splits))
-    classes = _classes(root / "labels" / "labels.json")
-    if expected is not None and classes != expected:
-        raise DataError(f"{root}/labels/labels.json: its {len(classes)} classes are not the model's {len(expected)}")
-    file = root / "labels" / row.splits[split]
-    items = _items(file)
-    if not items:
-        raise DataError(f"{file}: holds no clip")
-    ids_of = {name: index for index, name in enumerate(classes)}
-    labels = tuple(_label(item, ids_of, file) for item in items)
-    present = {p.stem: p for p in (root / row.folder).iterdir() if p.suffix in SUFFIXES}
-    ids = tuple(str(item["id"]) for item in items)
-    paths = tuple(present.get(i, root / row.folder / f"{i}.webm") for i in ids)
-    return Manifest(split, classes, ids, paths, labels)
-
-
-def _classes(file: Path) -> tuple[str, ...]:
-    """Class names in the order of their ids, which the official file writes as text."""
-    held = _json(file)
-    if not isinstance(held, dict):
-        raise DataError(f"{file}: expected a mapping of class names to ids, found a {type(held).__name__}")
-    try:
-        ids_of = {str(name): int(index) for name, index in held.items()}
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{file}: a class id is not a whole number: {error}") from error
-    if sorted(ids_of.values()) != list(range(len(ids_of))):
-        raise DataError(f"{file}: class ids are not 0 to {len(ids_of) - 1}")
-    return tuple(sorted(ids_of, key=ids_of.__getitem__))
-
-
-def _items(file: Path) -> list[dict[str, Any]]:
-    """The clips of an annotation file, each a mapping with an id."""
-    held = _json(file)
-    if not isinstance(held, list):
-        raise DataError(f"{file}: expected a list of clips, found a {type(held).__name__}")
-    for i, item in enumerate(held):
-        if not isinstance(item, dict) or "id" not in item:
-            raise DataError(f"{file}: item {i} has no id")
-    return held
-
-
-def _label(item: dict[str, Any], ids_of: dict[str, int], file: Path) -> int:
-    """The class of an item: its template without brackets. Only the brackets go; their words stay."""
-    template = item.get("template")
-    if not isinstance(template, str):
-        raise DataError(f"{file}: clip {item['id']} has no template: this split is without labels")
-    name = template.replace("[", "").replace("]", "")
-    if name not in ids_of:
-        raise DataError(f"{file}: clip {item['id']}: " + unknown("class", name, ids_of))
-    return ids_of[name]
-
-
-def _json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read as JSON: {error}") from error
+        """sha256 of class names, ids, labels and spans: which data a result or a threshold belongs to."""
+        content: list[object] = [self.classes, [self.id(i) for i in range(len(self))], self.labels.tolist()]
+        if bool(np.isfinite(self.spans).any()):
+            content.append(np.nan_to_num(self.spans, nan=-1.0).tolist())
+        if len(self.further):
+            content.append(self.further.tolist())
+        return hashlib.sha256(json.dumps(content).encode("utf-8", "surrogateescape")).hexdigest()

@@ -102,9 +102,8 @@ def _rows(
     model: Recogniser, clips: Clips, steps: StepLogits, exits: Tensor, logits: Tensor, rule: ExitRule, gmacs: Tensor
 ) -> list[dict[str, Any]]:
     names, rows = model.card.classes, []
-    for i, clip in enumerate(clips.manifest.ids):
-        label = clips.manifest.labels[i]
-        row: dict[str, Any] = {"id": clip, "label": names[label]}
+    for i, label in enumerate(clips.manifest.labels.tolist()):
+        row: dict[str, Any] = {"id": clips.manifest.id(i), "label": names[label]}
         if i in steps.failed:
             rows.append(row | {"error": steps.failed[i], "correct": False})
             continue

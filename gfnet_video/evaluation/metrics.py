@@ -66,7 +66,7 @@ def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frame
         looks = model(normalise(pixels, config.mean, config.std))
         seconds += time.perf_counter() - began
         logits[good], centres[good] = looks.step_logits, looks.centres
-    return StepLogits(logits, torch.tensor(clips.manifest.labels), centres, failed, seconds)
+    return StepLogits(logits, torch.from_numpy(clips.manifest.labels), centres, failed, seconds)
 
 
 def _shuffled(pixels: Tensor, seed: int, index: int) -> Tensor:

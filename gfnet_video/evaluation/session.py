@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gfnet_video.checkpoint import find, load, rewrite_card
+from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import Dataset
 from gfnet_video.datasets.clips import open_clips
-from gfnet_video.datasets.manifest import read_manifest
 from gfnet_video.evaluation.calibration import calibrate, exited_logits
 from gfnet_video.evaluation.metrics import accuracy, step_logits_of
 

@@ -17,9 +17,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gfnet_video.checkpoint import Card, save
 from gfnet_video.config import Config, StageConfig, dump_config, load_config
+from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import Dataset
 from gfnet_video.datasets.clips import Clips, FrameCache, build_cache
-from gfnet_video.datasets.manifest import Manifest, read_manifest
+from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import ConfigError
 from gfnet_video.evaluation.metrics import accuracy, answers, step_logits_of
 from gfnet_video.files import write_text

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset
 from gfnet_video.datasets.clips import Clips, build_cache
-from gfnet_video.datasets.manifest import Manifest, read_manifest
+from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import DataError, VideoError
 from gfnet_video.video.reader import VideoEnded
 from tests import trees
@@ -43,7 +44,7 @@ def test_cached_frames_are_the_files_frames(damaged: Manifest, tmp_path: Path, j
     cached = Clips(damaged, FRAMES, SIDE, jitter=jitter, seed=3, cache=cache)
     for i in range(len(damaged)):
         a, b = direct[i], cached[i]
-        assert a[1:] == b[1:] and torch.equal(a[0], b[0]), damaged.ids[i]
+        assert a[1:] == b[1:] and torch.equal(a[0], b[0]), damaged.id(i)
     assert sorted(cache.bad) == [2, 5]
 
 
@@ -51,7 +52,7 @@ def test_a_bad_clip_is_none_and_never_another(damaged: Manifest) -> None:
     clips = Clips(damaged, FRAMES, SIDE)
     for i in (2, 5, 7):
         pixels, label, wrong = clips[i]
-        assert pixels.numel() == 0 and label == -1 and wrong.startswith(f"{damaged.paths[i]}: ")
+        assert pixels.numel() == 0 and label == -1 and wrong.startswith(f"{damaged.path(i)}: ")
     with pytest.raises(VideoError, match=r"102\.webm: is not a video"):
         clips.read(2)
     with pytest.raises(VideoError, match=r"105\.webm: no such file"):
@@ -90,7 +91,7 @@ def test_cache_follows_the_files(damaged: Manifest, clip: Path, tmp_path: Path) 
     folder = tmp_path / "cache"
     assert sorted(build_cache(damaged, SIDE, folder).bad) == [2, 5]
     for i in (0, 5):  # one is replaced, one comes back
-        shutil.copyfile(clip, damaged.paths[i])
+        shutil.copyfile(clip, damaged.path(i))
     cache = build_cache(damaged, SIDE, folder)
     assert sorted(cache.bad) == [2] and len(cache.clip(0)) == len(cache.clip(5)) == 36
 

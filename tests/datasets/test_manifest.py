@@ -1,91 +1,91 @@
-"""Annotation files in Something-Something V2's form, read right or refused by name."""
+"""Manifests in memory and on disk: the same clips, the same bytes, and broken lines named."""
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gfnet_video.datasets.catalog import CATALOG, dataset
-from gfnet_video.datasets.manifest import read_manifest
+from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.datasets.manifest_file import NAME, Entry, Head, read_entries, split_of, write_entries
 from gfnet_video.errors import ConfigError, DataError
-from tests import trees
 
-STHV2 = dataset("sthv2")
-
-
-def test_templates_lose_their_brackets_and_keep_their_words(tree: Path) -> None:
-    found = read_manifest(STHV2, tree, "train")
-    assert found.classes == trees.CLASSES
-    assert "Pretending to be tearing something that is not tearable" in found.classes
-    assert found.ids == tuple(str(100 + n) for n in range(10))
-    assert found.labels == tuple(n % 5 for n in range(10))
-    assert all(p.is_file() and p.stem == i for p, i in zip(found.paths, found.ids, strict=True))
+HEAD = Head("sthv1", ("Holding something", "Pushing something, gently", "It's ours"), "%05d.jpg")
+ENTRIES = [
+    Entry("1", "clips/1", 0, "train", 40, 12.0, 40 / 12),
+    Entry("2", "clips/2", 2, "train", status="missing", reason="no such folder"),
+    Entry("3", "clips/a\nb \udcff", 1, "train", 12, 12.0, 1.0, span=(0.5, 1.25), further=(0, 2)),
+    Entry("4", "clips/4", 1, "test", status="bad", reason="no frame can be decoded"),
+]
 
 
-def test_dev_and_test_are_the_official_validation(tree: Path) -> None:
-    dev, test = (read_manifest(STHV2, tree, split) for split in ("dev", "test"))
-    assert dev.ids == test.ids and len(dev) == 5
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_entries(tmp_path, HEAD, ENTRIES)
+    first = (tmp_path / NAME).read_bytes()
+    assert read_entries(tmp_path) == (HEAD, ENTRIES)
+    write_entries(tmp_path, *read_entries(tmp_path))
+    assert (tmp_path / NAME).read_bytes() == first
 
 
-def test_classes_are_in_the_order_of_their_ids_not_of_the_file(own: Path) -> None:
-    file = own / "labels" / "labels.json"
-    ids = json.loads(file.read_text())
-    trees.write(file, dict(reversed(ids.items())))
-    assert read_manifest(STHV2, own, "train").classes == trees.CLASSES
-
-
-def test_digest_tells_data_apart_and_ignores_where_they_lie(tree: Path, own: Path) -> None:
-    whole = read_manifest(STHV2, tree, "train")
-    assert whole.digest() == read_manifest(STHV2, own, "train").digest()
-    assert whole.head(9).digest() != whole.digest()
-
-
-def test_a_clip_that_is_absent_stays_in_the_list(own: Path) -> None:
-    (own / trees.FOLDER / "103.webm").unlink()
-    found = read_manifest(STHV2, own, "train")
-    assert len(found) == 10 and not found.paths[3].exists()
+def test_training_leaves_out_what_is_not_ok_and_evaluation_keeps_it(tmp_path: Path) -> None:
+    train = split_of(tmp_path, HEAD, ENTRIES, "train", keep_bad=False)
+    assert [train.id(i) for i in range(len(train))] == ["1", "3"]
+    assert train.path(1) == tmp_path / "clips" / "a\nb \udcff"
+    assert train.spans[1].tolist() == [0.5, 1.25] and math.isnan(train.spans[0, 0])
+    assert train.further.tolist() == [[1, 0], [1, 2]] and train.frames.tolist() == [40, 12]
+    assert len(split_of(tmp_path, HEAD, ENTRIES, "test", keep_bad=True)) == 1
+    with pytest.raises(DataError, match="no clip of split 'test' that can be used"):
+        split_of(tmp_path, HEAD, ENTRIES, "test", keep_bad=False)
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "words"),
+    ("line", "words"),
     [
-        (
-            "train.json",
-            '[{"id": "1", "template": "Holding [smething]"}]',
-            r"train.json: clip 1: .*did you mean 'Holding",
-        ),
-        ("train.json", "[{", "train.json: cannot be read as JSON"),
-        ("train.json", '[{"label": "no id"}]', "train.json: item 0 has no id"),
-        ("train.json", '{"id": "1"}', "train.json: expected a list of clips"),
-        ("train.json", '[{"id": "7"}]', "train.json: clip 7 has no template: this split is without labels"),
-        ("train.json", '[{"id": "7", "template": null}]', "clip 7 has no template"),
-        ("train.json", "[]", "train.json: holds no clip"),
-        ("labels.json", '["Holding something"]', "labels.json: expected a mapping of class names to ids"),
-        ("labels.json", '{"a": "0", "b": "2"}', "class ids are not 0 to 1"),
-        ("labels.json", '{"a": "zero"}', "labels.json: .*'zero'"),
+        ("{", "line 5 cannot be read as JSON"),
+        ('{"id": "9", "path": "x", "label": "two", "split": "train"}', "line 5.label is 'two'"),
+        ('{"id": "9", "path": "x", "label": 0, "split": "train", "status": "fine"}', "unknown status 'fine'"),
+        ('{"id": "9", "path": "x", "label": 0, "spilt": "train"}', "did you mean 'split'"),
     ],
 )
-def test_broken_annotation_names_the_file(own: Path, file: str, content: str, words: str) -> None:
-    (own / "labels" / file).write_text(content)
-    with pytest.raises(DataError, match=words):
-        read_manifest(STHV2, own, "train")
+def test_a_broken_line_is_named(tmp_path: Path, line: str, words: str) -> None:
+    write_entries(tmp_path, HEAD, ENTRIES[:3])
+    with (tmp_path / NAME).open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(DataError, match=words) as raised:
+        read_entries(tmp_path)
+    assert str(raised.value).startswith(str(tmp_path / NAME))
 
 
-def test_other_classes_than_the_models_are_refused(tree: Path) -> None:
-    with pytest.raises(DataError, match="are not the model's"):
-        read_manifest(STHV2, tree, "test", expected=("a", "b"))
+def test_a_manifest_of_another_format_or_none_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_entries(tmp_path)
+    write_entries(tmp_path, dataclasses.replace(HEAD, format=2), [])
+    with pytest.raises(DataError, match="format 2; expected 1: make it anew with gfnet-video prepare"):
+        read_entries(tmp_path)
+    (tmp_path / NAME).write_text("")
+    with pytest.raises(DataError, match="is empty"):
+        read_entries(tmp_path)
 
 
-def test_unknown_split_names_the_nearest(tree: Path) -> None:
-    with pytest.raises(ConfigError, match="did you mean 'train'"):
-        read_manifest(STHV2, tree, "trian")
+@given(st.permutations(range(4)), st.integers(0, 4))
+def test_selecting_keeps_each_clip_whole(order: list[int], count: int) -> None:
+    manifest = split_of(
+        Path("root"), HEAD, [dataclasses.replace(e, split="train") for e in ENTRIES], "train", keep_bad=True
+    )
+    rows = np.array(order[:count], np.int64)
+    found = manifest.select(rows)
+    assert [found.id(i) for i in range(count)] == [manifest.id(int(r)) for r in rows]
+    pairs = {(manifest.id(int(i)), int(k)) for i, k in manifest.further if i in rows}
+    assert {(found.id(int(i)), int(k)) for i, k in found.further} == pairs
 
 
-@pytest.mark.parametrize("name", [n for n in CATALOG if n != "mini"])
-def test_absent_data_says_its_licence_and_where_it_is_offered(name: str, tmp_path: Path) -> None:
-    row = dataset(name)
-    with pytest.raises(DataError) as raised:
-        read_manifest(row, tmp_path, "train")
-    assert row.licence in str(raised.value) and row.page in str(raised.value)
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ConfigError, match="lengths"):
+        Manifest.of("train", "ab", Path(), ["1", "2"], ["1", "2"], [0])
+    with pytest.raises(ConfigError, match="labels are 0 to 2; expected 0 to 1"):
+        Manifest.of("train", "ab", Path(), ["1", "2"], ["1", "2"], [0, 2])

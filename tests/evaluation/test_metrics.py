@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset
 from gfnet_video.datasets.clips import Clips
-from gfnet_video.datasets.manifest import read_manifest
 from gfnet_video.evaluation.bootstrap import paired_interval
 from gfnet_video.evaluation.metrics import accuracy, answers, step_accuracies, step_logits_of
 from tests import models

@@ -25,9 +25,9 @@ class NoiseClips(Clips):
     """Seeded noise in the place of files; clips in `bad` cannot be read."""
 
     def __init__(self, bad: tuple[int, ...] = ()) -> None:
-        ids = tuple(str(i) for i in range(CLIPS))
-        labels = tuple(i % models.CLASSES for i in range(CLIPS))
-        manifest = Manifest("train", tuple("abcde"), ids, tuple(Path(i) for i in ids), labels)
+        ids = [str(i) for i in range(CLIPS)]
+        labels = [i % models.CLASSES for i in range(CLIPS)]
+        manifest = Manifest.of("train", "abcde", Path(), ids, ids, labels)
         super().__init__(manifest, models.FRAMES, models.SIDE, jitter=True)
         self.bad = bad
 
