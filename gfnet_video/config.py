@@ -10,8 +10,12 @@ from gfnet_video.errors import ConfigError, unknown
 from gfnet_video.strict import as_yaml, from_dict, override, parse_yaml, to_dict
 
 ORDERS = ("interleaved", "glance_first")
+TEMPORAL = ("causal", "both")
+PATCH = ("per_frame", "shared")
 PATCHES = ("none", "random", "sampled", "policy")
 PARTS = ("glance", "focus", "policy", "aggregator")
+OPTIMISERS = ("adamw", "sgd")
+SCHEDULES = ("cosine", "steps")
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,22 @@ class LookConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A GFNet; without `focus` it is a causal TSM at the glance's side."""
+    """A GFNet; without `focus` it is a TSM at the glance's side.
+
+    frames: those of the glance, and of the focus too unless `focus_frames` says how many others of the clip it sees.
+    temporal: shift "causal", or "both" ways, offline. patch: a centre "per_frame", or one "shared" by the clip, which
+    is picked when the whole clip has been glanced at, as both-way shift always is.
+    """
 
     classes: int
     frames: int
     frame_side: int
     glance: LookConfig
     focus: LookConfig | None = None
+    focus_frames: int = 0
     order: str = "interleaved"
+    temporal: str = "causal"
+    patch: str = "per_frame"
     factors: tuple[int, ...] = ()
     shift_div: int = 8
     policy_hidden: int = 24
@@ -56,11 +68,29 @@ class ModelConfig:
             _within(name, getattr(self, name), 1)
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError(f"mean is {self.mean}, std {self.std}; expected three numbers each, std above 0")
-        if self.order not in ORDERS:
-            raise ConfigError(unknown("order", self.order, ORDERS))
+        _within("focus_frames", self.focus_frames, 0)
+        for name, known in (("order", ORDERS), ("temporal", TEMPORAL), ("patch", PATCH)):
+            if getattr(self, name) not in known:
+                raise ConfigError(unknown(name, getattr(self, name), known))
+        if self.focus is not None:
+            self._check_focus()
         for name, look in (("glance", self.glance), ("focus", self.focus)):
             if look is not None and not 0 < look.side <= self.frame_side:
                 raise ConfigError(f"{name}.side is {look.side}; expected 1 to frame_side ({self.frame_side})")
+
+    def _check_focus(self) -> None:
+        """Which orders, shifts and patches go together."""
+        if self.patch == "shared" and self.order != "glance_first":
+            raise ConfigError(f"patch is shared and order {self.order}; a shared patch is picked after all glances")
+        if self.temporal == "both" and self.patch != "shared":
+            raise ConfigError("temporal is both and patch per_frame; offline shift goes with a shared patch")
+        if self.focus_frames and self.patch != "shared":
+            raise ConfigError(f"focus_frames is {self.focus_frames}; a patch per_frame is cut from the glance's frames")
+
+    @property
+    def looks(self) -> int:
+        """How many frames the focus sees; 0 without one."""
+        return 0 if self.focus is None else self.focus_frames or self.frames
 
 
 @dataclass(frozen=True)
@@ -70,7 +100,10 @@ class StageConfig:
     patches: none | random (smooth tracks) | policy (its centres) | sampled (drawn around them: the policy learns).
     tracks: how many of those a clip gets at once; with policy, all but the first are drawn around its centres.
     sigma: of the draw, in centres, at the stage's start and end. auxiliary: weight of each network's loss by itself.
-    train: which parts take gradients, of glance, focus, policy, aggregator. lr: peak of the cosine, AdamW.
+    train: which parts take gradients, of glance, focus, policy, aggregator. lr: its peak; after `warmup`, a part of the
+    stage, it falls as a cosine to zero, or in steps: to a tenth at two fifths and again at four fifths (TSM's).
+    optimiser: adamw, or sgd with momentum 0.9 whose biases learn twice as fast (TSM's). backbone_scale: the backbones'
+    learning rate relative to that of everything else; 0 freezes them.
     """
 
     name: str
@@ -80,6 +113,9 @@ class StageConfig:
     train: tuple[str, ...] = ("glance", "focus", "aggregator")
     batch: int = 24
     warmup: float = 0.1
+    optimiser: str = "adamw"
+    schedule: str = "cosine"
+    backbone_scale: float = 1.0
     sigma: tuple[float, float] = (0.25, 0.1)
     tracks: int = 1
     auxiliary: float = 0.5
@@ -93,6 +129,10 @@ class StageConfig:
         _within("warmup", self.warmup, 0, 1)
         _within("sigma", min(self.sigma), 1e-6)
         _within("auxiliary", self.auxiliary, 0)
+        _within("backbone_scale", self.backbone_scale, 0)
+        for name, known in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise ConfigError(unknown(name, getattr(self, name), known))
         if self.tracks < (2 if self.patches == "sampled" else 1):
             raise ConfigError(f"stage {self.name!r} draws {self.tracks} tracks; sampled needs 2 to compare, others 1")
         for part in self.train:

@@ -5,8 +5,9 @@ Letters: B videos, T frames, k frames of one call, C channels, H W pixels, K cla
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from itertools import repeat
 
 import torch
 from torch import Tensor, nn
@@ -18,33 +19,8 @@ from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
 from gfnet_video.nn.patches import crop_patches
 from gfnet_video.nn.policy import Policy
+from gfnet_video.nn.state import State
 from gfnet_video.records import Features, Looks, Step
-
-
-@dataclass(frozen=True)
-class State:
-    """All a model remembers of the videos in a batch; None stands for the start, where all of it is zeros."""
-
-    glance: Buffers | None = None
-    policy: Tensor | None = None
-    focus: Buffers | None = None
-    evidence: Evidence | None = None
-
-    def select(self, rows: Tensor) -> State:
-        """The state of the batch rows named in `rows` (N,), in that order; -1 is a fresh video's row (all zeros)."""
-
-        def pick(value: Tensor) -> Tensor:
-            fresh = (rows < 0).view(-1, *[1] * (value.ndim - 1))
-            return value[rows.clamp(min=0)].masked_fill(fresh, 0)
-
-        def walk(value: Buffers | Tensor | Evidence | None) -> object:
-            if isinstance(value, Evidence):
-                return Evidence(*(pick(getattr(value, f.name)) for f in fields(Evidence)))
-            if isinstance(value, tuple):
-                return tuple(pick(v) for v in value)
-            return None if value is None else pick(value)
-
-        return State(*(walk(getattr(self, f.name)) for f in fields(State)))  # type: ignore[arg-type]
 
 
 class Look(nn.Module):
@@ -56,7 +32,7 @@ class Look(nn.Module):
             config.backbone,
             stride=config.stride,
             pool=config.pool,
-            shift=config.shift,
+            shift=model.temporal if config.shift else "none",
             shift_div=model.shift_div,
             frozen=config.frozen,
         )
@@ -87,8 +63,15 @@ class GFNet(nn.Module):
 
     @property
     def steps(self) -> int:
-        """How many steps a whole clip takes: one per frame, and one before them where all glances come first."""
-        return self.config.frames + int(self.config.order == "glance_first" and self.focus_net is not None)
+        """How many steps a whole clip takes: the frames; glance_first one before them; `both` one for each pass."""
+        if self.config.temporal == "both":
+            return 1 + (self.focus_net is not None)
+        return self.config.looks + 1 if self.glances_first else self.config.frames
+
+    @property
+    def glances_first(self) -> bool:
+        """Whether the whole clip is glanced at before the first focus look."""
+        return self.focus_net is not None and self.config.order == "glance_first"
 
     # -- the four looks ---------------------------------------------------------------------------------------------
 
@@ -144,48 +127,69 @@ class GFNet(nn.Module):
         evidence, logits = self.aggregate(state.evidence, glance=seen.logits, focus=patch.logits, centres=centres)
         return State(glance, policy, focus, evidence), logits, centres
 
-    def forward(self, frames: Tensor, *, centres: Tensor | None = None) -> Looks:
-        """Look at whole clips. frames: (B,T,3,frame_side,frame_side) normalised floats; centres (B,T,2) force patches.
+    def forward(self, frames: Tensor, *, glance_frames: Tensor | None = None, centres: Tensor | None = None) -> Looks:
+        """Look at whole clips. frames: (B,T,3,frame_side,frame_side) normalised floats, which the focus sees, and the
+        glance too unless it has `glance_frames` of its own; centres (B,F,2) force the patches.
 
         Raises ConfigError where the frames' shape is another.
         """
         self._check(frames)
-        if self.config.order == "glance_first" and self.focus_net is not None:
-            logits, centres = self._glance_first(frames, centres)
-        else:
-            _, logits, centres = self.step(frames, State(), centres)
+        if self.glances_first:
+            return self._glance_first(frames, frames if glance_frames is None else glance_frames, centres)
+        _, logits, centres = self.step(frames, State(), centres)
+        logits = logits if self.config.temporal == "causal" else logits[:, -1:]
         return Looks(logits[:, -1], logits, frames.new_zeros(len(frames), 0, 2) if centres is None else centres)
 
-    def _glance_first(self, frames: Tensor, centres: Tensor | None) -> tuple[Tensor, Tensor]:
-        seen, _ = self.glance(frames)
+    def _glance_first(self, frames: Tensor, glance_frames: Tensor, forced: Tensor | None) -> Looks:
+        self._check(glance_frames)
+        seen, _ = self.glance(glance_frames)
         evidence, first = self.aggregate(None, glance=seen.logits)
-        chosen = self.locate(seen.map)[0] if centres is None else centres
-        patch, _ = self.focus(frames, chosen)
-        _, logits = self.aggregate(evidence, focus=patch.logits, centres=chosen)
-        return torch.cat([first[:, -1:], logits], 1), chosen
+        chosen = self.locate(seen.map)[0] if forced is None else forced
+        centres = self.spread(chosen, frames.shape[1])
+        patch, _ = self.focus(frames, centres)
+        _, logits = self.aggregate(evidence, focus=patch.logits, centres=centres)
+        if self.config.temporal == "both":
+            logits, centres = logits[:, -1:], centres[:, -1:]
+        return Looks(logits[:, -1], torch.cat([first[:, -1:], logits], 1), centres)
+
+    def spread(self, centres: Tensor, frames: int) -> Tensor:
+        """Centres (B,k,2) as the focus takes them (B,frames,2): one a frame, or where shared the last for all."""
+        return centres[:, -1:].expand(-1, frames, -1) if self.config.patch == "shared" else centres
 
     @torch.inference_mode()
     def stream(self, frames: Iterable[Tensor], *, chunk: int = 1) -> Iterator[Step]:
-        """Look at frames as they come; each is (B,3,frame_side,frame_side), pulled only when its turn has come.
+        """Look at frames as they come, endlessly; as `walk`. Raises ConfigError where the shift needs the future."""
+        if self.config.temporal == "both":
+            raise ConfigError("temporal is both: each frame's look needs the frame after it; a stream needs causal")
+        yield from self.walk(frames, chunk=chunk)
+
+    @torch.inference_mode()
+    def walk(
+        self, frames: Iterable[Tensor], *, glance_frames: Iterable[Tensor] | None = None, chunk: int = 1
+    ) -> Iterator[Step]:
+        """The steps of a clip, one by one; each frame is (B,3,frame_side,frame_side), pulled only when its turn comes.
 
         `chunk` frames are computed together. Leaving the loop is the exit: no later look is computed. interleaved
         yields a Step per frame and pulls no frame ahead of its chunk; glance_first pulls and glances at the whole
-        clip, yields its first Step, and then one for each focus look.
+        clip, yields its first Step, and then one for each focus look. With both-way shift a pass over the clip is one
+        step.
         """
-        groups = _chunks(frames, chunk)
-        if self.config.order == "glance_first" and self.focus_net is not None:
-            yield from self._stream_glance_first(groups)
+        chunk = chunk if self.config.temporal == "causal" else sys.maxsize
+        if self.glances_first:
+            yield from self._walk_glance_first(frames, glance_frames, chunk)
             return
         state, index = State(), 0
-        for group in groups:
+        for group in _chunks(frames, chunk):
             self._check(group)
             state, logits, centres = self.step(group, state)
-            yield from _as_steps(logits, centres, index)
+            yield from self._as_steps(logits, centres, index)
             index += group.shape[1]
 
-    def _stream_glance_first(self, groups: Iterator[Tensor]) -> Iterator[Step]:
+    def _walk_glance_first(
+        self, frames: Iterable[Tensor], glance_frames: Iterable[Tensor] | None, chunk: int
+    ) -> Iterator[Step]:
         kept, maps, glance, evidence, logits = [], [], None, None, torch.empty(0)
-        for group in groups:
+        for group in _chunks(frames if glance_frames is None else glance_frames, chunk):
             self._check(group)
             seen, glance = self.glance(group, glance)
             evidence, logits = self.aggregate(evidence, glance=seen.logits)
@@ -194,18 +198,42 @@ class GFNet(nn.Module):
         if not kept:
             return
         yield Step(0, logits[:, -1], None)
-        policy, focus, index = None, None, 1
-        for group, seen_map in zip(kept, maps, strict=True):
-            centres, policy = self.locate(seen_map, policy)
+        focus, index = None, 1
+        groups = iter(kept) if glance_frames is None else _chunks(frames, chunk)
+        for group, centres in zip(groups, self._centres(maps), strict=False):
+            self._check(group)
+            centres = self.spread(centres, group.shape[1])
             patch, focus = self.focus(group, centres, focus)
             evidence, logits = self.aggregate(evidence, focus=patch.logits, centres=centres)
-            yield from _as_steps(logits, centres, index)
+            yield from self._as_steps(logits, centres, index)
             index += group.shape[1]
+
+    def _centres(self, maps: list[Tensor]) -> Iterator[Tensor]:
+        """Centres for one group of frames after the other; where shared, the last of all maps again and again."""
+        if self.config.patch == "shared":
+            yield from repeat(self.locate(torch.cat(maps, 1))[0])
+        policy = None
+        for seen_map in maps:
+            centres, policy = self.locate(seen_map, policy)
+            yield centres
+
+    def _as_steps(self, logits: Tensor, centres: Tensor | None, first: int) -> Iterator[Step]:
+        one = self.config.temporal == "both"  # a pass is one step, after its last frame
+        for i in range(logits.shape[1] - 1 if one else 0, logits.shape[1]):
+            yield Step(first if one else first + i, logits[:, i], None if centres is None else centres[:, i])
 
     def _check(self, frames: Tensor) -> None:
         side = self.config.frame_side
         if frames.ndim != 5 or frames.shape[2:] != (3, side, side):
             raise ConfigError(f"frames have shape {tuple(frames.shape)}; expected (B, T, 3, {side}, {side})")
+
+
+def parted(clips: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor | None]:
+    """Clips as the data gives them (B,T,...) as `forward` takes them: frames, and the glance's where it has its own.
+
+    Those of the glance come first, the `focus_frames` after them.
+    """
+    return (clips[:, config.frames :], clips[:, : config.frames]) if config.focus_frames else (clips, None)
 
 
 def resized(frames: Tensor, side: int) -> Tensor:
@@ -215,11 +243,6 @@ def resized(frames: Tensor, side: int) -> Tensor:
     flat = F.interpolate(frames.flatten(0, 1), size=(side, side), mode="bilinear", antialias=True, align_corners=False)
     small: Tensor = flat.unflatten(0, frames.shape[:2])
     return small
-
-
-def _as_steps(logits: Tensor, centres: Tensor | None, first: int) -> Iterator[Step]:
-    for i in range(logits.shape[1]):
-        yield Step(first + i, logits[:, i], None if centres is None else centres[:, i])
 
 
 def _chunks(frames: Iterable[Tensor], size: int) -> Iterator[Tensor]:

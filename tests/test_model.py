@@ -11,8 +11,10 @@ from torch import Tensor
 
 from gfnet_video.errors import ConfigError
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.model import GFNet, State
+from gfnet_video.inference.macs import looked
+from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.nn.state import State
 from gfnet_video.records import Looks
 from tests import models
 
@@ -134,18 +136,103 @@ def test_rows_that_leave_and_join_are_as_if_alone() -> None:
         assert torch.allclose(logits[row], whole[first : first + 2], atol=1e-9)
 
 
-@pytest.mark.parametrize("batch", [1, 5])
-def test_executed_exits_are_the_rule_on_all_steps(batch: int) -> None:
-    model, clip = models.model(dtype=torch.float64), models.frames(batch, dtype=torch.float64)
+# What a configuration can be beside interleaved and causal, and how many steps it takes.
+OTHERS: dict[str, tuple[dict[str, object], int]] = {
+    "glance_first": ({"order": "glance_first"}, models.FRAMES + 1),
+    "shared": ({"order": "glance_first", "patch": "shared"}, models.FRAMES + 1),
+    "shared, own frames": ({"order": "glance_first", "patch": "shared", "focus_frames": 4}, 5),
+    "both": ({"order": "glance_first", "patch": "shared", "temporal": "both"}, 2),
+    "both, own frames": ({"order": "glance_first", "patch": "shared", "temporal": "both", "focus_frames": 9}, 2),
+    "static both": ({"focus": None, "temporal": "both"}, 1),
+    "static causal": ({"focus": None}, models.FRAMES),
+}
+
+
+def clips_for(model: GFNet, batch: int) -> tuple[Tensor, Tensor | None]:
+    """frames and glance_frames for a model, float64."""
+    count = models.FRAMES + model.config.focus_frames
+    return parted(models.frames(batch, count, dtype=torch.float64), model.config)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_walking_is_forward_in_every_configuration(name: str) -> None:
+    changes, steps = OTHERS[name]
+    model = models.model(dtype=torch.float64, **changes)
+    frames, glanced = clips_for(model, 2)
     with torch.inference_mode():
-        whole = model(clip)
-    confidences = whole.step_logits.softmax(-1).amax(-1)
-    rule = ExitRule((1.0,) * models.FRAMES, (float(confidences.median()),) * models.FRAMES)
-    exits = run_batch(model, clip, rule)
+        whole = model(frames, glance_frames=glanced)
+    assert model.steps == steps == whole.step_logits.shape[1]
+    looks = 0 if model.focus_net is None else steps - 1
+    assert whole.centres.shape == (2, looks, 2)
+    for chunk in (1, 4):
+        given = None if glanced is None else glanced.unbind(1)
+        taken = list(model.walk(frames.unbind(1), glance_frames=given, chunk=chunk))
+        assert [s.index for s in taken] == list(range(steps))
+        assert torch.allclose(torch.stack([s.logits for s in taken], 1), whole.step_logits, atol=1e-9)
+        for step in taken[1:]:
+            if step.centre is not None and looks:
+                assert torch.allclose(step.centre, whole.centres[:, step.index - 1], atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [n for n in OTHERS if "shared" in n or n.startswith("both")])
+def test_a_shared_patch_is_one_for_the_clip(name: str) -> None:
+    model = models.model(dtype=torch.float64, **OTHERS[name][0])
+    frames, glanced = clips_for(model, 2)
+    with torch.inference_mode():
+        centres = model(frames, glance_frames=glanced).centres
+        last = model.locate(model.glance(frames if glanced is None else glanced)[0].map)[0][:, -1:]
+    assert torch.allclose(centres, last.expand_as(centres), atol=1e-9)
+
+
+def test_both_ways_every_frame_reaches_every_other() -> None:
+    model = models.model(focus=None, temporal="both")
+    clip = models.frames()
+    other = clip.clone()
+    other[:, -1] += 1
+    with torch.inference_mode():
+        seen, changed = model.glance(clip)[0].logits, model.glance(other)[0].logits
+    assert not torch.equal(seen[:, 2], changed[:, 2])
+
+
+def test_a_stream_of_what_needs_the_future_is_refused() -> None:
+    model = models.model(focus=None, temporal="both")
+    with pytest.raises(ConfigError, match="each frame's look needs the frame after it; a stream needs causal"):
+        next(model.stream(models.frames().unbind(1)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"patch": "shared"}, "a shared patch is picked after all glances"),
+        ({"temporal": "both", "order": "glance_first"}, "offline shift goes with a shared patch"),
+        ({"focus_frames": 3}, "a patch per_frame is cut from the glance's frames"),
+        ({"temporal": "past"}, "unknown temporal 'past'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        models.config(**changes)
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("name", ["interleaved", *OTHERS])
+def test_executed_exits_are_the_rule_on_all_steps(name: str, batch: int) -> None:
+    model = models.model(dtype=torch.float64, **OTHERS.get(name, ({}, 0))[0])
+    frames, glanced = clips_for(model, batch)
+    with torch.inference_mode():
+        whole = model(frames, glance_frames=glanced)
+    confidences = whole.step_logits[:, :-1].softmax(-1).amax(-1)
+    median = float(confidences.median()) if confidences.numel() else 0.5
+    rule = ExitRule((1.0,) * model.steps, (median,) * model.steps)
+    seen: list[int] = []
+    if model.focus_net is not None:
+        model.focus_net.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[:2].numel()))
+    exits = run_batch(model, frames, rule, glance_frames=glanced)
     assert torch.equal(exits.steps, rule.exits(whole.step_logits))
     expected = whole.step_logits[torch.arange(batch), exits.steps]
     assert torch.allclose(exits.logits, expected, atol=1e-9)
-    assert exits.looks == int((exits.steps + 1).sum())  # what left was not computed
+    focused = sum(looked(model.config, int(s)).focuses for s in exits.steps)
+    assert sum(seen) == focused  # what left was not computed
 
 
 def test_a_static_tsm_is_a_gfnet_without_focus() -> None:

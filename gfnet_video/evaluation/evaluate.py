@@ -13,9 +13,18 @@ from torch import Tensor
 
 from gfnet_video.checkpoint import Recogniser
 from gfnet_video.datasets.clips import Clips
-from gfnet_video.evaluation.metrics import StepLogits, accuracy, read_batch, step_accuracies, step_logits_of
+from gfnet_video.evaluation.metrics import (
+    StepLogits,
+    accuracy,
+    mean_average_precision,
+    read_batch,
+    step_accuracies,
+    step_logits_of,
+    truth_of,
+)
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.inference.macs import count_macs
+from gfnet_video.inference.macs import count_macs, looked
+from gfnet_video.model import parted
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.video.transforms import normalise
 
@@ -34,23 +43,24 @@ class Evaluation:
 def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16) -> Evaluation:
     """Top-1 and top-5 with and without exits, after each step, exit step, GMACs, seconds, peak memory.
 
-    network_seconds are those of the networks with exits executed, None where they were not; wall_seconds are those of
-    both passes with decoding.
+    network_seconds are those of the networks with exits executed; wall_seconds are those of both passes with decoding.
+    map is the mean average precision, which counts all classes that are right for a video.
 
-    Exits are executed in batches that shrink (interleaved models); accuracy after each step needs a pass of all looks.
+    Exits are executed in batches that shrink; accuracy after each step needs a pass of all looks.
     """
     began = time.perf_counter()
     steps = step_logits_of(model, clips, batch=batch)
-    exits, exit_logits, seconds = _executed(model, clips, rule, steps, batch)
+    exits, exit_logits, seconds = _executed(model, clips, rule, batch)
     macs = count_macs(model)
     good = ~steps.logits[:, -1].isnan().any(-1)
-    per_clip = torch.tensor([_macs_of(model, macs, int(e)) for e in exits])
-    full = _macs_of(model, macs, model.steps - 1)
+    per_clip = torch.tensor([macs.of(looked(model.config, int(e))) for e in exits])
+    full = macs.of(looked(model.config, model.steps - 1))
     summary = {
         "clips": len(clips),
         "failed": len(steps.failed),
         "top1": accuracy(exit_logits, steps.labels),
         "top5": accuracy(exit_logits, steps.labels, top=5),
+        "map": mean_average_precision(exit_logits.softmax(-1), truth_of(clips.manifest)),
         "top1_no_exit": accuracy(steps.logits[:, -1], steps.labels),
         "top5_no_exit": accuracy(steps.logits[:, -1], steps.labels, top=5),
         "top1_after_step": step_accuracies(steps.logits, steps.labels),
@@ -58,7 +68,7 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
         "steps": model.steps,
         "gmacs": float(per_clip[good].mean()) if bool(good.any()) else None,
         "gmacs_no_exit": full,
-        "network_seconds": None if seconds is None else round(seconds, 3),
+        "network_seconds": round(seconds, 3),
         "network_seconds_no_exit": round(steps.seconds, 3),
         "wall_seconds": round(time.perf_counter() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
@@ -70,32 +80,21 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
     )
 
 
-def _executed(
-    model: Recogniser, clips: Clips, rule: ExitRule, steps: StepLogits, batch: int
-) -> tuple[Tensor, Tensor, float | None]:
-    """Exit steps (N,), the logits left with (N,K) and seconds; None where batches cannot exit between frames."""
-    if model.config.order != "interleaved":
-        exits = rule.exits(steps.logits.nan_to_num(0.0))
-        return exits, steps.logits[torch.arange(len(exits)), exits], None
+def _executed(model: Recogniser, clips: Clips, rule: ExitRule, batch: int) -> tuple[Tensor, Tensor, float]:
+    """Exit steps (N,), the logits left with (N,K) and the networks' seconds."""
+    config = model.config
     exits = torch.full((len(clips),), model.steps - 1)
-    logits = torch.full((len(clips), model.config.classes), float("nan"))
+    logits = torch.full((len(clips), config.classes), float("nan"))
     seconds = 0.0
     for start in range(0, len(clips), batch):
         good, pixels = read_batch(clips, range(start, min(len(clips), start + batch)), {})
         if good:
             began = time.perf_counter()
-            left = run_batch(model, normalise(pixels, model.config.mean, model.config.std), rule)
+            frames, glanced = parted(normalise(pixels, config.mean, config.std), config)
+            left = run_batch(model, frames, rule, glance_frames=glanced)
             seconds += time.perf_counter() - began
             exits[good], logits[good] = left.steps, left.logits
     return exits, logits, seconds
-
-
-def _macs_of(model: Recogniser, macs: Any, step: int) -> float:
-    """GMACs of a video that stopped after `step` (0-based)."""
-    frames, focus = model.config.frames, model.config.focus is not None
-    if model.steps > frames:  # glance_first: all glances, then one focus look a step
-        return float(macs.of(frames, step))
-    return float(macs.of(step + 1, step + 1 if focus else 0))
 
 
 def _rows(

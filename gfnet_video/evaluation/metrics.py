@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from gfnet_video.datasets.clips import Clips
+from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import VideoError
-from gfnet_video.model import GFNet
+from gfnet_video.model import GFNet, parted
 from gfnet_video.video.transforms import normalise
 
 
@@ -42,6 +43,27 @@ def accuracy(logits: Tensor, labels: Tensor, top: int = 1) -> float:
     return float(right.double().mean())
 
 
+def mean_average_precision(scores: Tensor, truth: Tensor) -> float:
+    """Mean over classes of average precision (area under precision-recall, as the mean precision at each hit).
+
+    scores (N,K), rows with NaN last; truth (N,K) bool. Classes that no video has are left out.
+    """
+    order = scores.nan_to_num(-math.inf).argsort(dim=0, descending=True, stable=True)  # (N,K)
+    hits = truth.gather(0, order).double()
+    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1, dtype=torch.double)[:, None]
+    present = hits.sum(0) > 0
+    average = (precision * hits).sum(0)[present] / hits.sum(0)[present]
+    return float(average.mean())
+
+
+def truth_of(manifest: Manifest) -> Tensor:
+    """(N,K) bool: which classes are right for each clip."""
+    truth = torch.zeros(len(manifest), len(manifest.classes), dtype=torch.bool)
+    truth[torch.arange(len(manifest)), torch.from_numpy(manifest.labels)] = True
+    truth[manifest.further[:, 0], manifest.further[:, 1]] = True
+    return truth
+
+
 def step_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
     """Top-1 after each step, from (N,S,K)."""
     return [accuracy(logits[:, s], labels) for s in range(logits.shape[1])]
@@ -53,7 +75,8 @@ def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frame
     model.eval()
     config, n = model.config, len(clips)
     logits = torch.full((n, model.steps, config.classes), math.nan)
-    centres = torch.full((n, config.frames if config.focus else 0, 2), math.nan)
+    looks = 0 if model.focus_net is None else model.steps - model.glances_first
+    centres = torch.full((n, looks, 2), math.nan)
     failed: dict[int, str] = {}
     seconds = 0.0
     for start in range(0, n, batch):
@@ -63,9 +86,10 @@ def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frame
         if shuffle_frames is not None:
             pixels = torch.stack([_shuffled(p, shuffle_frames, i) for i, p in zip(good, pixels, strict=True)])
         began = time.perf_counter()
-        looks = model(normalise(pixels, config.mean, config.std))
+        frames, glanced = parted(normalise(pixels, config.mean, config.std), config)
+        found = model(frames, glance_frames=glanced)
         seconds += time.perf_counter() - began
-        logits[good], centres[good] = looks.step_logits, looks.centres
+        logits[good], centres[good] = found.step_logits, found.centres
     return StepLogits(logits, torch.from_numpy(clips.manifest.labels), centres, failed, seconds)
 
 

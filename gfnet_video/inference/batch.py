@@ -7,41 +7,75 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gfnet_video.errors import ConfigError
-from gfnet_video.model import GFNet, State
+from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.nn.state import State
 
 
 @dataclass(frozen=True)
 class Exits:
-    """Where each video stopped: `logits` (B,K) and `steps` (B,), 0-based; `looks` counts frames looked at in all."""
+    """Where each video stopped: `logits` (B,K) and `steps` (B,), 0-based."""
 
     logits: Tensor
     steps: Tensor
-    looks: int
 
 
 @torch.inference_mode()
-def run_batch(model: GFNet, frames: Tensor, rule: ExitRule) -> Exits:
-    """Run the exit loop on clips (B,T,3,H,W), frame by frame, compacting the batch after every step.
+def run_batch(model: GFNet, frames: Tensor, rule: ExitRule, *, glance_frames: Tensor | None = None) -> Exits:
+    """Run the exit loop on clips (B,T,3,H,W), step by step, compacting the batch after every step.
 
-    Raises ConfigError for glance_first, whose steps are not frames.
+    glance_frames (B,T',3,H,W): where the glance sees other frames of the clips than the focus does.
     """
-    if model.config.order != "interleaved":
-        raise ConfigError(f"order is {model.config.order}; batches exit between frames only when interleaved")
-    b, t = frames.shape[:2]
-    logits = frames.new_zeros(b, model.config.classes)
-    steps = torch.full((b,), t - 1)
-    rows, state, looks = torch.arange(b), State(), 0
-    for i in range(t):
-        state, now, _ = model.step(frames[rows, i : i + 1], state)
-        looks += len(rows)
-        logits[rows] = now[:, -1]
-        stay = ~rule.fires(now[:, -1], i)
-        steps[rows[~stay]] = i
-        if i == t - 1 or not bool(stay.any()):
+    rows = _Rows(model, len(frames), frames, rule)
+    if model.glances_first:
+        _glance_first(model, frames, frames if glance_frames is None else glance_frames, rows)
+        return rows.exits()
+    if model.config.temporal == "both":
+        rows.leave(model(frames).logits, 0, last=True)
+        return rows.exits()
+    state = State()
+    for i in range(frames.shape[1]):
+        state, now, _ = model.step(frames[rows.left, i : i + 1], state)
+        kept = rows.leave(now[:, -1], i, last=i == frames.shape[1] - 1)
+        if not len(kept):
             break
-        if not bool(stay.all()):
-            kept = stay.nonzero().squeeze(1)
-            rows, state = rows[kept], state.select(kept)
-    return Exits(logits, steps, looks)
+        state = state.select(kept)
+    return rows.exits()
+
+
+class _Rows:
+    """Which clips of a batch have not stopped (`left`), and what those that have left with."""
+
+    def __init__(self, model: GFNet, count: int, like: Tensor, rule: ExitRule) -> None:
+        self.rule, self.left = rule, torch.arange(count)
+        self.logits = like.new_zeros(count, model.config.classes)
+        self.steps = torch.zeros(count, dtype=torch.long)
+
+    def leave(self, logits: Tensor, step: int, *, last: bool) -> Tensor:
+        """Let those go that are sure after `step`, at the last one all; returns which rows of the present stay."""
+        self.logits[self.left], self.steps[self.left] = logits, step
+        stay = ~self.rule.fires(logits, step) & torch.tensor(not last)
+        kept = stay.nonzero().squeeze(1)
+        self.left = self.left[kept]
+        return kept
+
+    def exits(self) -> Exits:
+        return Exits(self.logits, self.steps)
+
+
+def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, rows: _Rows) -> None:
+    seen, _ = model.glance(glance_frames)
+    evidence, logits = model.aggregate(None, glance=seen.logits)
+    kept = rows.leave(logits[:, -1], 0, last=False)
+    if not len(kept):
+        return
+    centres = model.spread(model.locate(seen.map[kept])[0], frames.shape[1])
+    state, whole = State(evidence=evidence).select(kept), model.config.temporal == "both"
+    for i in range(1 if whole else frames.shape[1]):
+        part = slice(None) if whole else slice(i, i + 1)
+        patch, focus = model.focus(frames[rows.left, part], centres[:, part], state.focus)
+        evidence, logits = model.aggregate(state.evidence, focus=patch.logits, centres=centres[:, part])
+        kept = rows.leave(logits[:, -1], i + 1, last=whole or i == frames.shape[1] - 1)
+        if not len(kept):
+            return
+        centres, state = centres[kept], State(focus=focus, evidence=evidence).select(kept)

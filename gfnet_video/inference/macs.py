@@ -7,7 +7,17 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from gfnet_video.config import ModelConfig
 from gfnet_video.model import GFNet
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How many frames of a video each look has seen; `located` counts glance maps that the policy has seen."""
+
+    glances: int
+    located: int
+    focuses: int
 
 
 @dataclass(frozen=True)
@@ -19,9 +29,22 @@ class LookMacs:
     focus: float
     aggregate: float
 
-    def of(self, glances: int, focuses: int) -> float:
-        """GMACs of a video that took so many glances and so many focus looks."""
-        return glances * self.glance + focuses * (self.locate + self.focus) + max(glances, focuses) * self.aggregate
+    def of(self, looks: Looked) -> float:
+        """GMACs of a video that took so many looks."""
+        return looks.glances * self.glance + looks.located * self.locate + looks.focuses * (self.focus + self.aggregate)
+
+
+def looked(config: ModelConfig, step: int, chunk: int = 1) -> Looked:
+    """What has been computed when a video stops after `step` (0-based): frames come in whole chunks."""
+    frames, looks = config.frames, config.looks
+    if config.temporal == "both":
+        return Looked(frames, frames, looks) if looks and step else Looked(frames, 0, 0)
+    if looks and config.order == "glance_first":
+        focuses = min(looks, -(-step // chunk) * chunk)
+        located = focuses if config.patch == "per_frame" else frames * bool(focuses)
+        return Looked(frames, located, focuses)
+    glances = min(frames, -(-(step + 1) // chunk) * chunk)
+    return Looked(glances, glances, glances) if looks else Looked(glances, 0, 0)
 
 
 @torch.inference_mode()

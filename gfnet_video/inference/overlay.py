@@ -57,7 +57,7 @@ def _row(model: Recogniser, p: Prediction) -> Image.Image:
         pen.rectangle((left, TITLE, left + CELL - 1, TITLE + CELL - 1), IDLE)
     for i, pixels in enumerate(_looked_at(model, p)):
         left = GAP + i * (CELL + GAP)
-        centre = p.patches[i] if i < len(p.patches) else None
+        centre = _centre(model, p, i)
         row.paste(_cell(model, pixels, centre), (left, TITLE))
     _confidences(pen, p)
     return row
@@ -67,7 +67,15 @@ def _looked_at(model: Recogniser, p: Prediction) -> list[np.ndarray]:
     """The frames the model saw, uncut: only those that were decoded for it."""
     side = model.config.frame_side
     with VideoReader(p.path) as video:
-        return [resize_crop(f[None], frame_side=side)[0].permute(1, 2, 0).numpy() for f in video.read(p.frame_indices)]
+        wanted = p.frame_indices[: model.config.frames]  # where the focus has frames of its own, those of the glance
+        return [resize_crop(f[None], frame_side=side)[0].permute(1, 2, 0).numpy() for f in video.read(wanted)]
+
+
+def _centre(model: Recogniser, p: Prediction, frame: int) -> tuple[float, float] | None:
+    """Where the patch of a frame was, None where the focus never came to it."""
+    if model.config.patch == "shared":
+        return p.patches[-1] if p.patches else None
+    return p.patches[frame] if frame < len(p.patches) else None
 
 
 def _cell(model: Recogniser, pixels: np.ndarray, centre: tuple[float, float] | None) -> Image.Image:

@@ -11,8 +11,9 @@ from pathlib import Path
 from torch import Tensor
 
 from gfnet_video.checkpoint import Card, Recogniser
+from gfnet_video.config import ModelConfig
 from gfnet_video.errors import VideoError
-from gfnet_video.inference.macs import LookMacs, count_macs
+from gfnet_video.inference.macs import LookMacs, count_macs, looked
 from gfnet_video.inference.timing import Seconds, timed_items, timed_looks
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.records import Prediction, Step
@@ -41,7 +42,8 @@ def rule_of(card: Card, options: Options) -> ExitRule:
 def frames(model: Recogniser, path: str | Path, *, reader: str = "auto") -> Iterator[Tensor]:
     """Normalised frames (1,3,frame_side,frame_side) of the file, sampled as the model was trained.
 
-    Each is decoded when it is asked for. Raises VideoError; VideoEnded where the file ends before its header says.
+    Those of the glance, each decoded when it is asked for. Raises VideoError; VideoEnded where the file ends before its
+    header says.
     """
     with VideoReader(path, reader=reader) as video:
         yield from _frames(model, video, uniform_indices(_claimed(video), model.config.frames), defaultdict(float))
@@ -80,9 +82,11 @@ def _predict(
     began = time.perf_counter()
     with VideoReader(path, reader=options.reader) as video, timed_looks(model, seconds):
         claimed = _claimed(video)
-        indices = uniform_indices(true_count or claimed, model.config.frames)
+        indices = indices_of(model.config, true_count or claimed)
+        glance, focus = (_frames(model, video, some, seconds) for some in indices)
+        seen = {"glance_frames": glance} if indices[1] else {}
         taken: list[Step] = []
-        for step in model.stream(_frames(model, video, indices, seconds), chunk=options.chunk):
+        for step in model.walk(focus if indices[1] else glance, chunk=options.chunk, **seen):
             taken.append(step)
             if bool(rule.fires(step.logits, step.index)):
                 break
@@ -95,6 +99,12 @@ def _predict(
     if options.chunk != model.card.valid_for.get("chunk", options.chunk):
         warnings.append(f"thresholds were found for chunk {model.card.valid_for['chunk']}, used with {options.chunk}")
     return _summary(model, path, rule, taken, indices, dict(seconds), macs, options.chunk, tuple(warnings))
+
+
+def indices_of(config: ModelConfig, total: int) -> tuple[list[int], list[int]]:
+    """The frames of a clip of `total` that the glance sees, and those that the focus sees where they are others."""
+    own = uniform_indices(total, config.focus_frames) if config.focus_frames else []
+    return uniform_indices(total, config.frames), own
 
 
 def _claimed(video: VideoReader) -> int:
@@ -119,7 +129,7 @@ def _summary(
     path: str | Path,
     rule: ExitRule,
     taken: list[Step],
-    indices: list[int],
+    indices: tuple[list[int], list[int]],
     seconds: dict[str, float],
     macs: LookMacs,
     chunk: int,
@@ -131,7 +141,8 @@ def _summary(
     names = model.card.classes
     centres = tuple((float(s.centre[0, 0]), float(s.centre[0, 1])) for s in taken if s.centre is not None)
     steps = model.steps
-    glances, focuses = _computed(model, len(taken), chunk)
+    seen = looked(model.config, last.index, chunk)
+    decoded = indices[0][: seen.glances] + indices[1][: seen.focuses]
     return Prediction(
         path=str(path),
         label=names[int(top.indices[0])],
@@ -140,20 +151,11 @@ def _summary(
         exit_step=last.index + 1,
         steps=steps,
         exited=last.index + 1 < steps,
-        frames_decoded=glances,
-        frame_indices=tuple(indices[:glances]),
+        frames_decoded=len(decoded),
+        frame_indices=tuple(decoded),
         patches=centres,
-        gmacs=macs.of(glances, focuses),
+        gmacs=macs.of(seen),
         seconds=seconds,
         step_scores=tuple(float(rule.probabilities(s.logits, s.index).max()) for s in taken),
         warnings=warnings,
     )
-
-
-def _computed(model: Recogniser, taken: int, chunk: int) -> tuple[int, int]:
-    """How many glances and focus looks ran for that many steps: frames come in whole chunks."""
-    frames, focus = model.config.frames, model.config.focus is not None
-    if model.steps > frames:  # glance_first: the clip is glanced at before its first step
-        return frames, min(frames, -(-(taken - 1) // chunk) * chunk)
-    glances = min(frames, -(-taken // chunk) * chunk)
-    return glances, glances if focus else 0

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gfnet_video.errors import CheckpointError, ConfigError, unknown
-from gfnet_video.nn.shift import causal_shift, run_shifted, takes_shift
+from gfnet_video.nn.shift import both_shift, causal_shift, run_shifted, takes_shift
 
 FAMILIES = re.compile(r"mobilenetv2_\d+d?|tf_efficientnet_lite\d|resnet(10t|14t|18|26|34|50|101|152)d?")
 POOLS = ("mean", "max_mean")
+SHIFTS = ("causal", "both", "none")
 Buffers = tuple[Tensor, ...]
 
 
@@ -23,10 +24,11 @@ class Backbone(nn.Module):
     """MobileNetV2, EfficientNet-lite or ResNet by timm name, cut where its map reaches `stride`.
 
     stride: 8, 16 or 32 pixels per cell of the last map. pool: "mean" (TSM's), or "max_mean": spatial maximum beside
-    the mean, which keeps small movers. shift: fraction 1/`shift_div` of a shifted block's channels comes from the past.
-    frozen: the stem and so many stages keep their weights and statistics while training.
+    the mean, which keeps small movers. shift: "causal": a part 1/`shift_div` of a shifted block's channels comes from
+    the frame before; "both": as much from the frame after as well (offline, without buffers); "none": frames are read
+    alone. frozen: the stem and so many stages keep their weights and statistics while training.
 
-    Raises ConfigError for a name outside the three families, and for an unknown pool or stride.
+    Raises ConfigError for a name outside the three families, and for an unknown pool, shift or stride.
     """
 
     def __init__(
@@ -35,13 +37,15 @@ class Backbone(nn.Module):
         *,
         stride: int = 32,
         pool: str = "mean",
-        shift: bool = True,
+        shift: str = "causal",
         shift_div: int = 8,
         frozen: int = 0,
     ) -> None:
         super().__init__()
         if pool not in POOLS:
             raise ConfigError(unknown("pool", pool, POOLS))
+        if shift not in SHIFTS:
+            raise ConfigError(unknown("shift", shift, SHIFTS))
         net = _create(name)
         self.stem, stages, self.tail = _parts(net, stride)
         self.stages = nn.ModuleList(stages)
@@ -75,11 +79,14 @@ class Backbone(nn.Module):
         return maps[0], maps[1], self._pooled(x).unflatten(0, (-1, t)), tuple(new)
 
     def _block(self, block: nn.Module, x: Tensor, t: int, old: Iterator[Tensor] | None, new: list[Tensor]) -> Tensor:
-        if not (self.shift and takes_shift(block)):
+        if self.shift == "none" or not takes_shift(block):
             out: Tensor = block(x)
             return out
+        fold = x.shape[1] // self.shift_div
+        if self.shift == "both":
+            return run_shifted(block, x, both_shift(x, frames=t, fold=fold))
         last = None if old is None else next(old)
-        shifted, last = causal_shift(x, last, frames=t, fold=x.shape[1] // self.shift_div)
+        shifted, last = causal_shift(x, last, frames=t, fold=fold)
         new.append(last)
         return run_shifted(block, x, shifted)
 

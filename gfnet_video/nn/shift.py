@@ -21,6 +21,20 @@ def causal_shift(x: Tensor, last: Tensor | None, *, frames: int, fold: int) -> t
     return out, was[:, -1, :fold].clone()
 
 
+def both_shift(x: Tensor, *, frames: int, fold: int) -> Tensor:
+    """Offline TSM: the first `fold` channels take the values of the frame after, the next `fold` of the frame before.
+
+    x: (B*T,C,H,W), frames of a video adjacent; zeros come in at the ends.
+    """
+    out = x.clone()
+    was, now = x.unflatten(0, (-1, frames)), out.unflatten(0, (-1, frames))  # (B,T,C,H,W)
+    now[:, :-1, :fold] = was[:, 1:, :fold]
+    now[:, -1, :fold] = 0
+    now[:, 1:, fold : 2 * fold] = was[:, :-1, fold : 2 * fold]
+    now[:, 0, fold : 2 * fold] = 0
+    return out
+
+
 def _inverted_residual(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
     out = shifted
     for name in ("conv_pw", "bn1", "conv_dw", "bn2", "aa", "se", "conv_pwl", "bn3", "drop_path"):

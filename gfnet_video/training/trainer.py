@@ -21,7 +21,7 @@ from gfnet_video.config import Config, StageConfig, TrainConfig
 from gfnet_video.datasets.clips import Clips
 from gfnet_video.errors import CheckpointError, ConfigError, DataError
 from gfnet_video.files import whole
-from gfnet_video.model import GFNet
+from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.patches import smooth_tracks
 from gfnet_video.training.losses import supervised_loss
 from gfnet_video.training.optim import clip, learning_rate, make_optimiser, open_parts, set_rate
@@ -128,9 +128,10 @@ def _epoch(
         if not len(labels):
             continue
         done = place.epoch * len(batches) + number
-        rate = learning_rate(done, stage.epochs * len(batches), peak=stage.lr, warmup=stage.warmup)
+        total = stage.epochs * len(batches)
+        rate = learning_rate(done, total, peak=stage.lr, warmup=stage.warmup, schedule=stage.schedule)
         set_rate(optimiser, rate)
-        progress = done / (stage.epochs * len(batches))
+        progress = done / total
         generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
         frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
@@ -168,18 +169,38 @@ def _epoch(
 def _loss(
     model: GFNet, stage: StageConfig, frames: Tensor, labels: Tensor, progress: float, generator: torch.Generator
 ) -> tuple[Tensor, float | None]:
-    b, t = frames.shape[:2]
+    frames, glanced = parted(frames, model.config)
     if stage.patches == "sampled":
         sigma = _sigma(stage, progress)
-        loss, reward = policy_loss(model, frames, labels, sigma=sigma, tracks=stage.tracks, generator=generator)
+        loss, reward = policy_loss(
+            model, frames, labels, sigma=sigma, tracks=stage.tracks, generator=generator, glance_frames=glanced
+        )
         return loss, float(reward)
-    centres = None
+    centres = _centres(model, stage, frames, glanced, progress, generator)
+    return supervised_loss(model, frames, labels, centres, glance_frames=glanced, auxiliary=stage.auxiliary), None
+
+
+def _centres(
+    model: GFNet,
+    stage: StageConfig,
+    frames: Tensor,
+    glanced: Tensor | None,
+    progress: float,
+    generator: torch.Generator,
+) -> Tensor | None:
+    """The tracks (M,B,T,2) of a supervised stage; None where it has no focus."""
+    b, t = frames.shape[:2]
+    if stage.patches == "none":
+        return None
     if stage.patches == "random":
-        centres = smooth_tracks(stage.tracks * b, t, generator).to(frames).unflatten(0, (stage.tracks, b))
-    elif stage.patches == "policy":
-        with torch.no_grad():
-            centres = around(model.locate(model.glance(frames)[0].map)[0], stage, progress, generator)
-    return supervised_loss(model, frames, labels, centres, auxiliary=stage.auxiliary), None
+        still = model.config.patch == "shared"
+        tracks = smooth_tracks(stage.tracks * b, 1 if still else t, generator).to(frames)
+        spread: Tensor = tracks.expand(-1, t, -1).unflatten(0, (stage.tracks, b))
+        return spread
+    with torch.no_grad():
+        chosen = model.locate(model.glance(frames if glanced is None else glanced)[0].map)[0]
+    chosen = chosen[:, -1:] if model.config.patch == "shared" else chosen
+    return around(chosen, stage, progress, generator).expand(-1, -1, t, -1)
 
 
 def around(centres: Tensor, stage: StageConfig, progress: float, generator: torch.Generator) -> Tensor:

@@ -12,8 +12,16 @@ import torch
 from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset
 from gfnet_video.datasets.clips import Clips
+from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.evaluation.bootstrap import paired_interval
-from gfnet_video.evaluation.metrics import accuracy, answers, step_accuracies, step_logits_of
+from gfnet_video.evaluation.metrics import (
+    accuracy,
+    answers,
+    mean_average_precision,
+    step_accuracies,
+    step_logits_of,
+    truth_of,
+)
 from tests import models
 
 LOGITS = torch.tensor([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [2.0, 3.0, 1.0], [math.nan] * 3])
@@ -60,3 +68,18 @@ def test_interval_is_of_pairs() -> None:
     b[np.flatnonzero(a)[:20]] = False
     _, low, high = paired_interval(a, b)
     assert 0.5 < low < 1.0 < high < 1.5
+
+
+def test_mean_average_precision_by_hand() -> None:
+    scores = torch.tensor([[0.9, 0.1], [0.8, 0.7], [0.3, 0.6], [math.nan, math.nan]])
+    truth = torch.tensor([[True, False], [False, True], [True, False], [False, True]])
+    first = (1 / 1 + 2 / 3) / 2  # hits at ranks 1 and 3
+    second = (1 / 1 + 2 / 4) / 2  # the failed video comes last
+    assert mean_average_precision(scores, truth) == pytest.approx((first + second) / 2)
+    absent = torch.cat([truth, torch.zeros(4, 1, dtype=torch.bool)], 1)
+    assert mean_average_precision(torch.cat([scores, scores[:, :1]], 1), absent) == pytest.approx((first + second) / 2)
+
+
+def test_every_right_class_of_a_video_counts() -> None:
+    manifest = Manifest.of("test", "abc", Path(), ["1", "2"], ["1", "2"], [0, 2], further=[(1, 0)])
+    assert truth_of(manifest).tolist() == [[True, False, False], [True, False, True]]

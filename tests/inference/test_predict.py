@@ -12,7 +12,7 @@ import gfnet_video as gf
 from gfnet_video.errors import ConfigError
 from gfnet_video.inference import runner
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.inference.macs import count_macs
+from gfnet_video.inference.macs import Looked, count_macs
 from gfnet_video.inference.runner import Options
 from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.samplers import uniform_indices
@@ -77,7 +77,9 @@ def test_a_chunk_is_computed_whole_and_counted_so(checkpoint: Path, clip: Path, 
     model, macs = gf.load(checkpoint), count_macs(gf.load(checkpoint))
     found = gf.predict(model, clip, options=Options(confidence=0.01, chunk=chunk), macs=macs)
     assert (found.exit_step, len(found.patches), found.frames_decoded) == (1, 1, computed)
-    assert len(found.frame_indices) == computed and found.gmacs == pytest.approx(macs.of(computed, computed))
+    assert len(found.frame_indices) == computed and found.gmacs == pytest.approx(
+        macs.of(Looked(computed, computed, computed))
+    )
 
 
 def test_clips_shorter_than_the_model_repeat_frames(checkpoint: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import nn
 
-from gfnet_video.nn.shift import BRANCHES, causal_shift, run_shifted, takes_shift
+from gfnet_video.nn.shift import BRANCHES, both_shift, causal_shift, run_shifted, takes_shift
 
 
 def test_shift_takes_the_first_channels_from_the_frame_before() -> None:
@@ -26,6 +26,16 @@ def test_shift_continues_from_what_it_returned() -> None:
     first, last = causal_shift(x[0, :2], None, frames=2, fold=3)
     second, _ = causal_shift(x[0, 2:], last, frames=3, fold=3)
     assert torch.equal(whole, torch.cat([first, second]))
+
+
+def test_both_ways_takes_from_the_frame_after_and_the_frame_before() -> None:
+    x = torch.randn(2 * 4, 8, 3, 3)
+    before = x.clone()
+    x5, out = x.view(2, 4, 8, 3, 3), both_shift(x, frames=4, fold=2).view(2, 4, 8, 3, 3)
+    zero = torch.zeros(2, 1, 2, 3, 3)
+    assert torch.equal(out[:, :, :2], torch.cat([x5[:, 1:, :2], zero], 1))
+    assert torch.equal(out[:, :, 2:4], torch.cat([zero, x5[:, :-1, 2:4]], 1))
+    assert torch.equal(out[:, :, 4:], x5[:, :, 4:]) and torch.equal(x, before)
 
 
 def test_shift_leaves_its_input_alone() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from gfnet_video.config import StageConfig
+from gfnet_video.model import parted
 from gfnet_video.training.losses import stepwise_loss, supervised_loss
 from gfnet_video.training.optim import make_optimiser, open_parts
 from gfnet_video.training.trainer import around
@@ -68,3 +69,15 @@ def test_frozen_stages_keep_weights_and_statistics() -> None:
     frozen = ("glance_net.backbone.stem", "glance_net.backbone.stages.0.", "glance_net.backbone.stages.1.")
     assert changed and not any(k.startswith(frozen) for k in changed)
     assert any(k.startswith("glance_net.backbone.stages.2.") for k in changed)
+
+
+@pytest.mark.parametrize("own", [0, 4])
+def test_under_both_way_shift_the_pass_over_the_clip_is_the_step(own: int) -> None:
+    model = models.model(order="glance_first", patch="shared", temporal="both", focus_frames=own)
+    frames, glanced = parted(models.frames(2, models.FRAMES + own), model.config)
+    labels, where = torch.tensor([0, 1]), torch.tensor([[[0.2, 0.7]], [[0.9, 0.1]]])
+    centres = where.expand(-1, frames.shape[1], -1)
+    with torch.no_grad():
+        loss = supervised_loss(model, frames, labels, centres[None], glance_frames=glanced, auxiliary=0.0)
+        looks = model(frames, glance_frames=glanced, centres=where)
+    assert torch.allclose(loss, F.cross_entropy(looks.logits, labels), atol=1e-5)

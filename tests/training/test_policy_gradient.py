@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gfnet_video.model import GFNet
 from gfnet_video.records import Features
 from gfnet_video.training.policy_gradient import leave_one_out, policy_loss
 from tests import models
@@ -34,8 +35,9 @@ class BrightSpot:
         return (centres - ((self.place - 0.5) / room + 0.5)).norm(dim=-1)
 
 
-def test_policy_finds_what_is_rewarded(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = models.model()
+@pytest.mark.parametrize("patch", ["per_frame", "shared"])
+def test_policy_finds_what_is_rewarded(monkeypatch: pytest.MonkeyPatch, patch: str) -> None:
+    model = models.model(patch=patch, order="glance_first")
     assert model.policy is not None
     task = BrightSpot(0, videos=32)
 
@@ -48,13 +50,17 @@ def test_policy_finds_what_is_rewarded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "focus", focus)
     optimiser = torch.optim.Adam(model.policy.parameters(), lr=0.01)
     unseen = BrightSpot(1)
-    before = unseen.distance(model.locate(model.glance(unseen.frames)[0].map)[0]).mean()
+
+    def where(model: GFNet) -> Tensor:
+        return model.spread(model.locate(model.glance(unseen.frames)[0].map)[0], 2)
+
+    before = unseen.distance(where(model)).mean()
     for step in range(160):
         generator = torch.Generator().manual_seed(step)
         loss, _ = policy_loss(model, task.frames, task.labels, sigma=0.2, tracks=4, generator=generator)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    after = unseen.distance(model.locate(model.glance(unseen.frames)[0].map)[0]).mean()
+    after = unseen.distance(where(model)).mean()
     assert after < 0.75 * before
     assert all(p.grad is None for p in model.glance_net.parameters())

@@ -1,0 +1,36 @@
+"""What a model remembers between frames, as one record that is passed in and out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from torch import Tensor
+
+from gfnet_video.nn.aggregator import Evidence
+from gfnet_video.nn.backbone import Buffers
+
+
+@dataclass(frozen=True)
+class State:
+    """All a model remembers of the videos in a batch; None stands for the start, where all of it is zeros."""
+
+    glance: Buffers | None = None
+    policy: Tensor | None = None
+    focus: Buffers | None = None
+    evidence: Evidence | None = None
+
+    def select(self, rows: Tensor) -> State:
+        """The state of the batch rows named in `rows` (N,), in that order; -1 is a fresh video's row (all zeros)."""
+
+        def pick(value: Tensor) -> Tensor:
+            fresh = (rows < 0).view(-1, *[1] * (value.ndim - 1))
+            return value[rows.clamp(min=0)].masked_fill(fresh, 0)
+
+        def walk(value: Buffers | Tensor | Evidence | None) -> object:
+            if isinstance(value, Evidence):
+                return Evidence(*(pick(getattr(value, f.name)) for f in fields(Evidence)))
+            if isinstance(value, tuple):
+                return tuple(pick(v) for v in value)
+            return None if value is None else pick(value)
+
+        return State(*(walk(getattr(self, f.name)) for f in fields(State)))  # type: ignore[arg-type]
