@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ ORDERS = ("interleaved", "glance_first")
 TEMPORAL = ("causal", "both")
 PATCH = ("per_frame", "shared")
 PATCHES = ("none", "random", "sampled", "policy")
+CROPS = ("none", "multi_scale")
 PARTS = ("glance", "focus", "policy", "aggregator")
 OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "steps")
@@ -161,7 +163,9 @@ class TrainConfig:
     """How to train: the stages in order and what holds for all of them.
 
     Augmentation, drawn once a clip: brightness and contrast up to a share, translate up to a share of the side,
-    scale up to 1 + that or down to its inverse, a turn up to so many degrees.
+    scale up to 1 + that or down to its inverse, a turn up to so many degrees, saturation up to a share.
+    crops: none | multi_scale (TSM's, from the whole frame, so without cache). flip: mirror half of the clips, with the
+    label of the mirror image where the data set names one. randaugment: operations and magnitude, such as n2m9.
     """
 
     stages: tuple[StageConfig, ...]
@@ -178,14 +182,38 @@ class TrainConfig:
     translate: float = 0.0
     scale: float = 0.0
     degrees: float = 0.0
+    saturation: float = 0.0
+    crops: str = "none"
+    flip: bool = False
+    randaugment: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("seed", "weight_decay", "workers", "brightness"):
+        for name in ("seed", "weight_decay", "workers", "brightness", "saturation"):
             _within(name, getattr(self, name), 0)
         _within("clip_grad", self.clip_grad, 1e-6)
         _within("max_bad", self.max_bad, 0, 1)
         for name, most in (("translate", 1.0), ("scale", 1.0), ("degrees", 180.0)):
             _within(name, getattr(self, name), 0, most)
+        if self.crops not in CROPS:
+            raise ConfigError(unknown("crops", self.crops, CROPS))
+        if self.crops != "none" and self.cache:
+            raise ConfigError(
+                f"crops is {self.crops}, but the cache keeps only centre squares; set train.cache to false"
+            )
+        if self.randaugment:
+            randaugment_of(self.randaugment)
+
+
+def randaugment_of(text: str) -> tuple[int, int]:
+    """Operations and magnitude of RandAugment as `n2m9` writes them. Raises ConfigError.
+
+    >>> randaugment_of("n2m9")
+    (2, 9)
+    """
+    found = re.fullmatch(r"n(\d{1,2})m(\d{1,2})", text)
+    if not found or int(found[1]) < 1 or int(found[2]) > 30:
+        raise ConfigError(f"randaugment is {text!r}; expected operations and magnitude (0 to 30) such as n2m9")
+    return int(found[1]), int(found[2])
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.initial import initialise
+from gfnet_video.training.loading import training_recipe
 from gfnet_video.training.trainer import Report, train
 
 
@@ -119,7 +120,10 @@ def clips_of(manifest: Manifest, config: Config, root: Path, console: Console, *
             )
         if cache.bad:
             console.print(f"{manifest.split}: {len(cache.bad)} of {len(manifest)} clips cannot be read", markup=False)
-    return Clips(manifest, model.frames, model.frame_side, cache=cache, jitter=jitter, seed=config.train.seed)
+    recipe = training_recipe(config, manifest.classes) if jitter else None
+    return Clips(
+        manifest, model.frames, model.frame_side, cache=cache, jitter=jitter, seed=config.train.seed, recipe=recipe
+    )
 
 
 class _Log:
@@ -136,9 +140,13 @@ class _Log:
         )
         self.task = self.progress.add_task("", total=None)
         self.reports: list[Report] = []
+        self.lost: set[str] = set()
 
     def batch(self, report: Report) -> None:
         self.reports.append(report)
+        for wrong in set(report.lost) - self.lost:
+            self.console.print(f"left out: {wrong}", markup=False, highlight=False, soft_wrap=True)
+        self.lost |= set(report.lost)
         words = f"{report.stage} {report.epoch + 1}/{report.epochs} loss {report.loss:.3f}"
         self.progress.update(self.task, description=words, completed=report.batch, total=report.batches)
 

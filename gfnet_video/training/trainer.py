@@ -5,24 +5,24 @@ All randomness is drawn from (seed, stage, epoch, batch or clip), so a resumed r
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from gfnet_video.config import Config, StageConfig, TrainConfig
+from gfnet_video.config import Config, StageConfig
 from gfnet_video.datasets.clips import Clips
 from gfnet_video.errors import CheckpointError, ConfigError, DataError
 from gfnet_video.files import whole
 from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.patches import smooth_tracks
+from gfnet_video.training.augment import augment
+from gfnet_video.training.loading import Loader
 from gfnet_video.training.losses import supervised_loss
 from gfnet_video.training.optim import clip, learning_rate, make_optimiser, open_parts, set_rate
 from gfnet_video.training.policy_gradient import policy_loss
@@ -42,7 +42,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Report:
-    """One batch's account, for whoever shows progress."""
+    """One batch's account, for whoever shows progress.
+
+    bad: how many clips of the epoch so far could not be read; lost: what is wrong with those since the report before.
+    """
 
     stage: str
     epoch: int
@@ -55,6 +58,7 @@ class Report:
     seconds: float
     waiting: float
     bad: int
+    lost: tuple[str, ...] = ()
 
 
 Listen = Callable[[Report], None]
@@ -76,7 +80,7 @@ def train(
     Raises DataError when too many clips are bad or too few make a batch, ConfigError when the loss is not finite,
     CheckpointError when the state to resume from is none or of other clips.
     """
-    digest = clips.manifest.digest()
+    digest, loader = clips.manifest.digest(), Loader(clips, config.train.workers)
     state = _load(run / "last.pt", digest) if resume else None
     place = Place(**state["place"]) if state else Place()
     if state:
@@ -92,7 +96,7 @@ def train(
         for epoch in range(start.epoch, stage.epochs):
             first = start.batch if epoch == start.epoch else 0
             here = Place(number, epoch, first)
-            _epoch(model, clips, config, here, optimiser, run, listen)
+            _epoch(model, clips, loader, config, here, optimiser, run, listen)
             after_epoch(model, stage, epoch)
             open_parts(model, stage)
             _save(run / "last.pt", model, optimiser, Place(number, epoch + 1), digest)
@@ -102,6 +106,7 @@ def train(
 def _epoch(
     model: GFNet,
     clips: Clips,
+    loader: Loader,
     config: Config,
     place: Place,
     optimiser: torch.optim.Optimizer,
@@ -115,17 +120,15 @@ def _epoch(
         raise DataError(
             f"{len(clips)} training clips make no batch of {stage.batch}, the batch of stage {stage.name!r}"
         )
-    clips.epoch = 1000 * place.stage + place.epoch
-    saved, bad = time.monotonic(), list[str]()
-    for number, (pixels, labels, lost, waiting) in enumerate(
-        _load_batches(clips, batches, place.batch, config), place.batch
-    ):
+    saved, bad, told = time.monotonic(), list[str](), 0
+    epoch = 1000 * place.stage + place.epoch
+    for number, batch in enumerate(loader.epoch(epoch, batches[place.batch :]), place.batch):
         began = time.monotonic()
-        bad += lost
+        bad += batch.lost
         if len(bad) > config.train.max_bad * len(clips):
             allowed = f"allowed are {config.train.max_bad:.0%} (train.max_bad)"
             raise DataError(f"{len(bad)} of {len(clips)} training clips cannot be read; {allowed}; first: {bad[0]}")
-        if not len(labels):
+        if not len(batch.labels):
             continue
         done = place.epoch * len(batches) + number
         total = stage.epochs * len(batches)
@@ -134,8 +137,8 @@ def _epoch(
         progress = done / total
         generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
-        frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
-        loss, reward = _loss(model, stage, frames, labels, progress, generator)
+        frames = augment(normalise(batch.pixels, config.model.mean, config.model.std), config.train, generator)
+        loss, reward = _loss(model, stage, frames, batch.labels, progress, generator)
         if not bool(loss.isfinite()):
             raise ConfigError(
                 f"the loss is {loss.item()} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
@@ -157,10 +160,12 @@ def _epoch(
                 reward,
                 rate,
                 seconds,
-                waiting,
+                batch.waiting,
                 len(bad),
+                tuple(bad[told:]),
             )
         )
+        told = len(bad)
         if time.monotonic() - saved > SAVE_EVERY:
             _save(run / "last.pt", model, optimiser, replace(place, batch=number + 1), clips.manifest.digest())
             saved = time.monotonic()
@@ -213,60 +218,6 @@ def around(centres: Tensor, stage: StageConfig, progress: float, generator: torc
 def _sigma(stage: StageConfig, progress: float) -> float:
     """The width of the draw at that share of the stage."""
     return stage.sigma[0] + progress * (stage.sigma[1] - stage.sigma[0])
-
-
-def augment(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor:
-    """One affine map, one brightness and one contrast for all frames of a clip (B,T,3,H,W); never a flip."""
-    if how.translate or how.scale or how.degrees:
-        frames = warp(frames, how, generator)
-    if how.brightness:
-        drawn = torch.rand(2, len(frames), 1, 1, 1, 1, generator=generator).to(frames)
-        scale, shift = (drawn - 0.5) * 2 * how.brightness
-        frames = frames * (1 + scale) + shift
-    return frames
-
-
-def warp(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor:
-    """Each clip of (B,T,3,H,W) moved, scaled and turned by draws within the limits of `how`, about its middle.
-
-    Bilinear; what the map uncovers repeats the nearest border.
-    """
-    b = len(frames)
-    drawn = torch.rand(4, b, generator=generator).to(frames) * 2 - 1
-    angle, zoom = drawn[0] * math.radians(how.degrees), (drawn[1] * math.log1p(how.scale)).exp()
-    height, width = frames.shape[-2:]
-    cos, sin = angle.cos() / zoom, angle.sin() / zoom
-    rows = [cos, -sin * height / width, 2 * how.translate * drawn[2], sin * width / height, cos]
-    theta = torch.stack([*rows, 2 * how.translate * drawn[3]], 1).view(b, 2, 3)
-    stacked = frames.flatten(1, 2)
-    grid = F.affine_grid(theta, list(stacked.shape), align_corners=False)
-    return F.grid_sample(stacked, grid, padding_mode="border", align_corners=False).view(frames.shape)
-
-
-def _load_batches(
-    clips: Clips, batches: list[np.ndarray], first: int, config: Config
-) -> Iterator[tuple[Tensor, Tensor, list[str], float]]:
-    """Batches of uint8 clips (b,T,3,H,W), labels, which clips were lost and why, and the seconds the data took."""
-    loader = torch.utils.data.DataLoader(
-        clips,
-        batch_sampler=[b.tolist() for b in batches[first:]],
-        num_workers=config.train.workers,
-        collate_fn=collate,
-        multiprocessing_context="spawn" if config.train.workers else None,
-    )
-    asked = time.monotonic()
-    for pixels, labels, lost in loader:
-        waited = time.monotonic() - asked
-        yield pixels, labels, lost, waited
-        asked = time.monotonic()
-
-
-def collate(items: list[tuple[Tensor, int, str]]) -> tuple[Tensor, Tensor, list[str]]:
-    """Stack the readable clips and their labels; the third value says of each other one what is wrong."""
-    good = [(x, y) for x, y, wrong in items if not wrong]
-    lost = [wrong for _, _, wrong in items if wrong]
-    pixels = torch.stack([x for x, _ in good]) if good else torch.empty(0)
-    return pixels, torch.tensor([y for _, y in good], dtype=torch.long), lost
 
 
 def _mixed(*numbers: int) -> int:

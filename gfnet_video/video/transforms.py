@@ -18,18 +18,30 @@ def resize_crop(frames: np.ndarray | Tensor, *, frame_side: int) -> Tensor:
     frames: (T,H,W,3) uint8. Returns (T,3,frame_side,frame_side) uint8, so that a cached frame equals a decoded one.
     Raises ConfigError for other shapes or types and for a side below 1.
     """
+    pixels = check_frames(frames, frame_side)
+    short = min(pixels.shape[-2:])
+    size = [max(frame_side, round(x * frame_side / short)) for x in pixels.shape[-2:]]
+    pixels = resize(pixels, size) if short != frame_side else pixels
+    top, left = ((x - frame_side) // 2 for x in size)
+    return pixels[..., top : top + frame_side, left : left + frame_side]
+
+
+def check_frames(frames: np.ndarray | Tensor, frame_side: int) -> Tensor:
+    """(T,H,W,3) uint8 as (T,3,H,W), channels last in memory. Raises ConfigError as `resize_crop` does."""
     pixels = torch.as_tensor(frames)
     if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != torch.uint8:
         raise ConfigError(f"frames are (T,H,W,3) uint8, not {tuple(pixels.shape)} {pixels.dtype}")
     if frame_side < 1:
         raise ConfigError(f"frame_side is {frame_side}; at least 1 is needed")
-    pixels = pixels.permute(0, 3, 1, 2)  # (T,3,H,W), channels last in memory
-    short = min(pixels.shape[-2:])
-    size = [max(frame_side, round(x * frame_side / short)) for x in pixels.shape[-2:]]
-    if short != frame_side:  # in uint8: a quarter of the memory, and each frame by the same integer arithmetic
-        pixels = functional.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False)
-    top, left = ((x - frame_side) // 2 for x in size)
-    return pixels[..., top : top + frame_side, left : left + frame_side]
+    return pixels.permute(0, 3, 1, 2)
+
+
+def resize(pixels: Tensor, size: Sequence[int]) -> Tensor:
+    """(T,3,H,W) uint8 to (height, width), antialiased bilinear.
+
+    In uint8: a quarter of the memory, and each frame by the same integer arithmetic.
+    """
+    return functional.interpolate(pixels, list(size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def normalise(frames: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:

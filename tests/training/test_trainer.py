@@ -15,6 +15,7 @@ from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import CheckpointError, ConfigError, DataError, VideoError
 from gfnet_video.model import GFNet
 from gfnet_video.training import trainer
+from gfnet_video.training.augment import augment, warp
 from gfnet_video.training.trainer import Report, train
 from tests import models
 
@@ -94,6 +95,8 @@ def test_bad_clips_are_skipped_and_counted(tmp_path: Path) -> None:
     train(fresh(), NoiseClips(bad=(3,)), config(max_bad=0.1), tmp_path, listen=reports.append)
     last = [r for r in reports if r.batch == r.batches]
     assert [r.bad for r in last] == [1] * 4
+    told = [words for r in reports for words in r.lost]  # once an epoch, whatever the number of reports
+    assert told == ["3.webm: is broken"] * 4
 
 
 def test_too_many_bad_clips_end_the_run(tmp_path: Path) -> None:
@@ -152,13 +155,13 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
 def test_nothing_drawn_is_nothing_changed() -> None:
     frames = torch.randn(2, 3, 3, 12, 16)
     still = TrainConfig((), brightness=0.0)
-    assert torch.equal(trainer.augment(frames, still, torch.Generator()), frames)
+    assert torch.equal(augment(frames, still, torch.Generator()), frames)
 
 
 @pytest.mark.parametrize("how", [{"translate": 0.1}, {"scale": 0.2}, {"degrees": 15.0}])
 def test_a_warp_is_the_same_for_every_frame_and_differs_by_clip(how: dict[str, float]) -> None:
     frames = torch.randn(1, 1, 3, 12, 16).expand(3, 4, -1, -1, -1)
-    warped = trainer.warp(frames, TrainConfig((), **how), torch.Generator().manual_seed(1))
+    warped = warp(frames, TrainConfig((), **how), torch.Generator().manual_seed(1))
     assert torch.equal(warped, warped[:, :1].expand_as(warped))
     assert not torch.allclose(warped[0], warped[1]) and not torch.allclose(warped[0], frames[0])
 
@@ -169,7 +172,7 @@ def test_a_warp_stays_within_its_limits() -> None:
     y, x = torch.meshgrid(torch.arange(height) + 0.5 - height / 2, torch.arange(width) + 0.5 - width / 2, indexing="ij")
     frames = torch.stack([x, y, x], 0).expand(64, 1, 3, height, width)
     how = TrainConfig((), translate=0.1, scale=0.25, degrees=20.0)
-    middle = trainer.warp(frames, how, torch.Generator().manual_seed(0))[:, 0, :2, 12:21, 18:31]
+    middle = warp(frames, how, torch.Generator().manual_seed(0))[:, 0, :2, 12:21, 18:31]
     moved = middle[:, :, 4, 6] - frames[:, 0, :2, 16, 24]  # the pixel half a step from the very middle
     slope = middle[:, :, 4, 7] - middle[:, :, 4, 6]  # one step along x, where it came from
     zoom, angle = slope.norm(dim=1), torch.atan2(slope[:, 1], slope[:, 0]).rad2deg().abs()
