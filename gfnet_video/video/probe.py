@@ -177,9 +177,9 @@ def _claimed(walk: _Walk) -> int:
 def _kind(path: str, error: VideoError) -> str:
     if isinstance(error, Rejected):
         return error.kind
-    if isinstance(error, _pyav.NoStream):
-        return "no_stream"
-    return "truncated" if os.path.isfile(path) and missing_bytes(path) else "unreadable"
+    if os.path.isfile(path) and missing_bytes(path):
+        return "truncated"
+    return "no_stream" if isinstance(error, _pyav.NoStream) else "unreadable"
 
 
 def _verdict(path: str, walk: _Walk, kind: str, reason: str) -> Verdict:
@@ -189,8 +189,12 @@ def _verdict(path: str, walk: _Walk, kind: str, reason: str) -> Verdict:
         return Verdict(path, status, reason, kind)
     gaps = sorted(b - a for a, b in pairwise(walk.times))
     middle = median(gaps) if gaps else 0
-    duration = (walk.times[-1] - walk.times[0] + middle) * walk.seconds if middle > 0 else header.duration or 0.0
-    fps = frames / duration if middle > 0 else header.fps or 0.0
+    if middle > 0:
+        duration = (walk.times[-1] - walk.times[0] + middle) * walk.seconds
+        fps = frames / duration
+    else:
+        fps = header.fps or 0.0
+        duration = frames / fps if fps else header.duration or 0.0
     notes = _notes(walk) if kind else (*_notes(walk), *_oddities(path, walk, gaps, duration))
     size = (header.width, header.height)
     return Verdict(path, status, reason, kind, frames, round(fps, 4), round(duration, 4), *size, notes)
