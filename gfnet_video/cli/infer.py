@@ -30,6 +30,9 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.option("--no-exit", is_flag=True, help="Take all looks.")
 @click.option("--reader", default="auto", show_default=True, help="auto, decord or pyav.")
 @click.option("--chunk", type=click.IntRange(min=1), default=1, show_default=True, help="Frames computed together.")
+@click.option(
+    "--limit-seconds", type=float, default=None, help="Wall clock of decoding one video.  [default: 60 of several]"
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
 @click.option("--jsonl", is_flag=True, help="One JSON object a line on stdout, as each video is done.")
 @click.option(
@@ -45,6 +48,7 @@ def command(
     no_exit: bool,
     reader: str,
     chunk: int,
+    limit_seconds: float | None,
     as_json: bool,
     jsonl: bool,
     picture: Path | None,
@@ -59,6 +63,7 @@ def command(
     from gfnet_video.inference.overlay import picture_format
     from gfnet_video.inference.report import as_dict, json_line, print_table
     from gfnet_video.inference.runner import Options
+    from gfnet_video.video.worker import Limits
 
     if no_exit and confidence is not None:
         raise click.UsageError("--no-exit and --confidence exclude each other")
@@ -66,11 +71,12 @@ def command(
         raise click.UsageError("--json and --jsonl exclude each other")
     if picture is not None:
         picture_format(picture)
+    limits = None if limit_seconds is None else Limits(limit_seconds)
     paths = find_videos(inputs)
     model = load(name)
     notes = Console(stderr=True)
     outcomes: list[Outcome] = []
-    for outcome in predict_many(model, paths, Options(confidence, not no_exit, reader, chunk)):
+    for outcome in predict_many(model, paths, Options(confidence, not no_exit, reader, chunk), limits):
         outcomes.append(outcome)
         if jsonl:
             click.echo(json_line(outcome))

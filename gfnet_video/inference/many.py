@@ -1,20 +1,44 @@
-"""Many files, one after the other: an unreadable one is reported in its place and the rest go on."""
+"""Many files, one after the other: one that is unreadable is reported in its place and the rest go on.
+
+Several files are decoded in a process of their own, where a decoder that hangs or crashes costs one file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gfnet_video.checkpoint import Recogniser
 from gfnet_video.errors import VideoError
-from gfnet_video.inference.macs import count_macs
+from gfnet_video.inference.macs import LookMacs, count_macs
 from gfnet_video.inference.report import Outcome
 from gfnet_video.inference.runner import Options, predict
+from gfnet_video.video.remote import ReadingWorker, RemoteReader, reading
+from gfnet_video.video.worker import LIMITS, Limits
 
 
-def predict_many(model: Recogniser, paths: Iterable[Path], options: Options) -> Iterator[Outcome]:
-    """A Prediction or the VideoError of each path, in order, as each is done."""
-    macs = count_macs(model)
+def predict_many(
+    model: Recogniser, paths: Iterable[Path], options: Options, limits: Limits | None = None
+) -> Iterator[Outcome]:
+    """A Prediction or the VideoError of each path, in order, as each is done; the same as `predict` gives of each.
+
+    limits: what decoding one file may cost. Without any a single file is decoded in this process, and several within
+    the usual ones. Raises OSError where no process can be started.
+    """
+    listed, macs = list(paths), count_macs(model)
+    if limits is None and len(listed) == 1:
+        yield from _each(model, listed, options, macs)
+        return
+    worker = ReadingWorker(reading, limits or LIMITS)
+    try:
+        yield from _each(model, listed, replace(options, video=partial(RemoteReader, worker=worker)), macs)
+    finally:
+        worker.close()
+
+
+def _each(model: Recogniser, paths: list[Path], options: Options, macs: LookMacs) -> Iterator[Outcome]:
     for path in paths:
         try:
             yield predict(model, path, options=options, macs=macs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,18 +18,21 @@ from gfnet_video.inference.timing import Seconds, timed_items, timed_looks
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.records import Prediction, Step
 from gfnet_video.video.reader import VideoEnded, VideoReader
+from gfnet_video.video.remote import RemoteReader
 from gfnet_video.video.samplers import uniform_indices
 from gfnet_video.video.transforms import normalise, resize_crop
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to infer. confidence: replaces all thresholds; exits off: all looks are taken; chunk: frames a step."""
+    """How to infer. confidence: replaces all thresholds; exits off: all looks are taken; chunk: frames a step; video:
+    what opens a file, in this process (VideoReader) or in another (RemoteReader)."""
 
     confidence: float | None = None
     exits: bool = True
     reader: str = "auto"
     chunk: int = 1
+    video: Callable[..., VideoReader | RemoteReader] = VideoReader
 
 
 def rule_of(card: Card, options: Options) -> ExitRule:
@@ -80,7 +83,7 @@ def _predict(
     seconds: Seconds = defaultdict(float)
     rule = rule_of(model.card, options)
     began = time.perf_counter()
-    with VideoReader(path, reader=options.reader) as video, timed_looks(model, seconds):
+    with options.video(path, reader=options.reader) as video, timed_looks(model, seconds):
         claimed = _claimed(video)
         indices = indices_of(model.config, true_count or claimed)
         glance, focus = (_frames(model, video, some, seconds) for some in indices)
@@ -107,14 +110,16 @@ def indices_of(config: ModelConfig, total: int) -> tuple[list[int], list[int]]:
     return uniform_indices(total, config.frames), own
 
 
-def _claimed(video: VideoReader) -> int:
+def _claimed(video: VideoReader | RemoteReader) -> int:
     count = video.header_frames if video.header_frames else video.count()
     if count < 1:
         raise VideoError(video.path, "no frame can be decoded")
     return count
 
 
-def _frames(model: Recogniser, video: VideoReader, indices: list[int], seconds: Seconds) -> Iterator[Tensor]:
+def _frames(
+    model: Recogniser, video: VideoReader | RemoteReader, indices: list[int], seconds: Seconds
+) -> Iterator[Tensor]:
     config = model.config
     for pixels in timed_items(video.read(indices), seconds, "decode"):
         began = time.perf_counter()

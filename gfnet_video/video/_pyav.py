@@ -23,16 +23,27 @@ OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
 TIMED = {"mov", "matroska"}
 
 
+class NoStream(VideoError):
+    """The file opens, but holds no pictures."""
+
+
 class Unproven(Exception):
     """A frame after a seek could not be shown to be the one asked for."""
 
 
 @dataclass
 class Counters:
-    """What has been asked of the decoder so far; packets are counted on PyAV only."""
+    """What has been asked of the decoder so far; all but `frames` are counted on PyAV only.
+
+    hidden: packets that the file says are not shown; failed: packets that could not be decoded; broken: why reading the
+    packets stopped before the file's end.
+    """
 
     packets: int = 0
     frames: int = 0
+    hidden: int = 0
+    failed: int = 0
+    broken: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ def open_stream(path: str) -> Iterator[tuple[Any, Any]]:
         with container:
             stream = container.streams.best("video")
             if stream is None or stream.codec_context is None:
-                raise VideoError(path, "holds no video stream that can be decoded")
+                raise NoStream(path, "holds no video stream that can be decoded")
             yield container, stream
 
 
@@ -93,14 +104,19 @@ def _reason(error: BaseException) -> str:
 def read_header(path: str) -> Header:
     """Open and close the file; nothing is decoded beyond what libav probes. Raises VideoError."""
     with open_stream(path) as (container, stream):
-        rate = stream.average_rate or stream.guessed_rate
-        fps = float(rate) if rate else None
-        duration = _duration(container, stream)
-        frames = int(stream.frames) or None
-        if frames is None and fps and duration:
-            frames = max(1, round(fps * duration))
-        timed = bool(TIMED & set(container.format.name.split(",")))
-        return Header(frames, fps, duration, stream.codec_context.width, stream.codec_context.height, timed)
+        return header_of(container, stream)
+
+
+def header_of(container: Any, stream: Any) -> Header:
+    """What an open file claims."""
+    rate = stream.average_rate or stream.guessed_rate
+    fps = float(rate) if rate else None
+    duration = _duration(container, stream)
+    frames = int(stream.frames) or None
+    if frames is None and fps and duration:
+        frames = max(1, round(fps * duration))
+    timed = bool(TIMED & set(container.format.name.split(",")))
+    return Header(frames, fps, duration, stream.codec_context.width, stream.codec_context.height, timed)
 
 
 def _duration(container: Any, stream: Any) -> float | None:
@@ -112,16 +128,17 @@ def _duration(container: Any, stream: Any) -> float | None:
 def packet_times(path: str) -> list[tuple[int | None, bool]]:
     """(presentation time, is it a keyframe) of every packet that is shown; the file is read, nothing decoded."""
     with open_stream(path) as (container, stream):
-        return [(p.pts, p.is_keyframe) for p in _packets(container, stream) if p.size and not p.is_discard]
+        return [(p.pts, p.is_keyframe) for p in _packets(container, stream, Counters()) if p.size and not p.is_discard]
 
 
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
+def _packets(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
     """The packets up to the first that cannot be read, then the empty one that empties the decoder."""
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
+            counters.broken = error.strerror or type(error).__name__
             yield av.Packet()
             return
         if packet is None:
@@ -129,13 +146,15 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
         yield packet
 
 
-def _decode(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
+def decode(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
     """Frames as the decoder gives them, packet by packet; a packet that cannot be decoded gives none."""
-    for packet in _packets(container, stream):
+    for packet in _packets(container, stream, counters):
         counters.packets += bool(packet.size)
+        counters.hidden += bool(packet.size and packet.is_discard)
         try:
             frames = stream.codec_context.decode(packet if packet.size else None)
         except av.error.FFmpegError:
+            counters.failed += 1
             continue
         for frame in frames:
             counters.frames += 1
@@ -145,13 +164,13 @@ def _decode(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
 def count_frames(path: str) -> int:
     """How many frames decode. Raises VideoError."""
     with open_stream(path) as (container, stream):
-        return sum(1 for _ in _decode(container, stream, Counters()))
+        return sum(1 for _ in decode(container, stream, Counters()))
 
 
 def in_sequence(path: str, indices: Sequence[int], counters: Counters) -> Iterator[np.ndarray]:
     """Frames (H,W,3) uint8 at non-decreasing `indices`, decoding from the start; stops where decoding ends."""
     with open_stream(path) as (container, stream):
-        frames = enumerate(_decode(container, stream, counters))
+        frames = enumerate(decode(container, stream, counters))
         at, frame = -1, None
         for index in indices:
             while at < index:
@@ -175,14 +194,14 @@ def by_timestamp(path: str, indices: Sequence[int], counters: Counters) -> Itera
         raise Unproven("packet times are missing or repeated")
     keys = sorted(rank[t] for t, key in times if key and t is not None)
     with open_stream(path) as (container, stream):
-        at, frame, frames = -1, None, _decode(container, stream, counters)
+        at, frame, frames = -1, None, decode(container, stream, counters)
         for index in indices:
             if index >= len(shown):
                 return
             key = keys[bisect_right(keys, index) - 1] if keys and keys[0] <= index else 0
             if key > at + 1:
                 container.seek(shown[key], stream=stream)
-                frames, at = _decode(container, stream, counters), -1
+                frames, at = decode(container, stream, counters), -1
                 frame = next(frames, None)
                 at = _landed(frame, rank, range(key + 1))
             while at < index:

@@ -1,0 +1,89 @@
+"""Two hundred damaged and hostile files through check and infer: no crash, no hang, every one accounted for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gfnet_video.cli.main import run
+from gfnet_video.datasets.quarantine import read_quarantine
+from gfnet_video.inference.report import encodable
+from gfnet_video.video.probe import BAD
+from gfnet_video.video.reader import VideoReader
+from tests import hostile
+from tests.clips import number
+from tests.hostile import FRAMES, Case
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
+    return hostile.plant(tmp_path_factory.mktemp("hostile") / "set")
+
+
+@pytest.fixture(scope="module")
+def root(cases: list[Case]) -> Path:
+    return cases[0].path.parents[1]
+
+
+def test_they_are_two_hundred_and_the_same_each_time(cases: list[Case], tmp_path: Path) -> None:
+    again = hostile.plant(tmp_path / "set")
+    assert len({c.path for c in cases}) == len(again) == hostile.COUNT
+    assert len(Counter(c.family for c in cases)) == 6
+    for case, other in zip(cases, again, strict=True):
+        regular = case.path.is_file() and not case.path.is_symlink()
+        assert not regular or case.path.read_bytes() == other.path.read_bytes()
+
+
+def test_check_accounts_for_each(
+    cases: list[Case], root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root)
+    assert run(["check", ".", "--workers", "2", "--json", "--quarantine"]) == 1
+    out, err = capfd.readouterr()
+    rows = json.loads(out)
+    assert [r["path"] for r in rows] == [encodable(str(c.path.relative_to(root))) for c in cases]
+    for case, row in zip(cases, rows, strict=True):
+        assert row["status"] in ("ok", "bad", "missing") and (row["kind"] in BAD) == (row["status"] != "ok")
+        assert row["kind"] not in ("time_out", "crashed"), row
+        if case.whole:
+            assert (row["status"], row["frames"]) == ("ok", FRAMES), row
+        if case.family == "bomb":
+            assert row["status"] != "ok", row
+        if case.family == "truncated":
+            assert row["kind"] == "truncated" or any(n.startswith("truncated") for n in row["notes"]), row
+    assert len(read_quarantine(root)) == sum(r["status"] != "ok" for r in rows)
+    kinds = Counter(r["kind"] or "ok" for r in rows)
+    assert all(f"{n} {kind}" in err for kind, n in kinds.items()) and err.count("\n") == 2
+    assert not (root / "executed").exists()
+
+
+def test_infer_accounts_for_each_and_sees_only_their_own_frames(
+    cases: list[Case], root: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the model was shown is what PyAV decodes from the start, or there is an error."""
+    assert run(["infer", str(root), "--model", str(checkpoint), "--jsonl"]) == 1
+    out, err = capfd.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [r["path"] for r in rows] == [encodable(str(c.path)) for c in cases]
+    failed = [r for r in rows if "error" in r]
+    assert f"{len(failed)} of {hostile.COUNT} inputs failed" in err and "Traceback" not in err
+    for case, row in zip(cases, rows, strict=True):
+        assert not (case.whole and "error" in row), row
+        assert not (case.family == "bomb" and case.path.name != "many.gif" and "label" in row), row
+        if "label" in row:
+            _compare(case, row["frame_indices"])
+
+
+def _compare(case: Case, indices: list[int]) -> None:
+    with VideoReader(case.path) as video:
+        shown = list(video.read(indices))
+    with VideoReader(case.path, reader="pyav") as video:
+        truth = list(islice(video.every(), indices[-1] + 1))
+    for index, frame in zip(indices, shown, strict=True):
+        assert np.abs(frame.astype(int) - truth[index]).mean() < 1, (case, index)
+        assert not case.whole or number(frame) == index
