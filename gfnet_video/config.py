@@ -45,6 +45,7 @@ class LookConfig:
 class ModelConfig:
     """A GFNet; without `focus` it is a TSM at the glance's side.
 
+    short_side: frames are scaled to it before the middle square of frame_side is cut; 0: to frame_side itself.
     frames: those of the glance, and of the focus too unless `focus_frames` says how many others of the clip it sees.
     temporal: shift "causal", or "both" ways, offline. patch: a centre "per_frame", or one "shared" by the clip, which
     is picked when the whole clip has been glanced at, as both-way shift always is.
@@ -56,6 +57,7 @@ class ModelConfig:
     glance: LookConfig
     focus: LookConfig | None = None
     focus_frames: int = 0
+    short_side: int = 0
     order: str = "interleaved"
     temporal: str = "causal"
     patch: str = "per_frame"
@@ -71,6 +73,8 @@ class ModelConfig:
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError(f"mean is {self.mean}, std {self.std}; expected three numbers each, std above 0")
         _within("focus_frames", self.focus_frames, 0)
+        if self.short_side and self.short_side < self.frame_side:
+            raise ConfigError(f"short_side is {self.short_side}; expected 0 or at least frame_side ({self.frame_side})")
         for name, known in (("order", ORDERS), ("temporal", TEMPORAL), ("patch", PATCH)):
             if getattr(self, name) not in known:
                 raise ConfigError(unknown(name, getattr(self, name), known))

@@ -21,6 +21,13 @@ from gfnet_video.cli.main import VERBS
     "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."
 )
 @click.option("--no-exit", is_flag=True, help="Take all looks.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["exits", "centre", "full"]),
+    default="exits",
+    show_default=True,
+    help="exits: as it infers; centre: one clip, centre crop, all looks; full: two clips, three squares of the frame.",
+)
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="The first N clips only.")
 @click.option(
@@ -34,6 +41,7 @@ def command(
     split: str,
     confidence: float | None,
     no_exit: bool,
+    protocol: str,
     batch: int,
     limit: int | None,
     rows: Path | None,
@@ -46,21 +54,31 @@ def command(
     from gfnet_video.datasets.catalog import dataset, root_of
     from gfnet_video.datasets.clips import open_clips
     from gfnet_video.evaluation.evaluate import evaluate
+    from gfnet_video.evaluation.protocols import evaluate_views
     from gfnet_video.files import write_text
     from gfnet_video.inference.runner import Options, rule_of
 
     if no_exit and confidence is not None:
         raise click.UsageError("--no-exit and --confidence exclude each other")
+    if protocol != "exits" and (confidence is not None or rows is not None or cache):
+        raise click.UsageError(
+            f"--protocol {protocol} takes all looks of every view; --confidence, --rows and --cache go without"
+        )
     row = dataset(data_name)
     root = root_of(row, data)
     model = load(name)
     manifest = read_manifest(row, root, split, model.card.classes)
     manifest = manifest if limit is None else manifest.head(limit)
+    about = {"model": str(name), "dataset": row.name, "split": split}
+    if protocol != "exits":
+        measured = evaluate_views(model, manifest, protocol, batch=batch)
+        click.echo(json.dumps(about | measured, indent=1))
+        return 1 if measured["failed"] else 0
     clips = open_clips(manifest, model.config, root / "cache" if cache else None)
     found = evaluate(model, clips, rule_of(model.card, Options(confidence, not no_exit)), batch=batch)
     if rows is not None:
         write_text(rows, "".join(json.dumps(r) + "\n" for r in found.rows))
-    click.echo(json.dumps({"model": str(name), "dataset": row.name, "split": split} | found.summary, indent=1))
+    click.echo(json.dumps(about | found.summary, indent=1))
     for line in (r for r in found.rows if "error" in r):
         click.echo(f"failed: {line['id']}: {line['error']}", err=True)
     return 1 if found.summary["failed"] else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,22 @@ from gfnet_video.datasets.sources import frames_of, has_span, open_source, part
 from gfnet_video.errors import ConfigError, VideoError, unknown
 from gfnet_video.video.augment import Draw, Recipe, augmented, draw
 from gfnet_video.video.reader import VideoEnded
-from gfnet_video.video.samplers import dense_indices, jittered_indices, uniform_indices
+from gfnet_video.video.samplers import clips_of_indices, dense_indices, jittered_indices, uniform_indices
 from gfnet_video.video.transforms import resize_crop
 
-__all__ = ["SAMPLERS", "Clips", "FrameCache", "build_cache", "open_clips"]
+__all__ = ["SAMPLERS", "Clips", "FrameCache", "View", "build_cache", "open_clips"]
 
 # How frames are chosen: for measuring, and in training by dice.
 SAMPLERS = {"uniform": (uniform_indices, jittered_indices), "dense": (dense_indices, dense_indices)}
+
+
+@dataclass(frozen=True)
+class View:
+    """One way of looking at a clip when measuring. clip: 0 takes the segments' centres, 1 their starts; place: of the
+    square, down and right, from 0 to 1."""
+
+    clip: int = 0
+    place: tuple[float, float] = (0.5, 0.5)
 
 
 class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
@@ -31,7 +41,9 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
     jitter is for training: frames drawn by the sampler's dice, from (seed, epoch, index), else its fixed choice. A clip
     that ends before its header says is sampled once more in training; elsewhere it counts as unreadable. recipe, for
     training too: what may happen to a clip, drawn from the same three; a mirrored clip has its mirror's label.
-    Raises ConfigError for an unknown sampler, and for crops of a cache, which keeps centre squares only.
+    focus_frames: so many others of the clip for the focus, sampled as the first are and set behind them; short_side: as
+    `resize_crop` takes it; view: another look than the centre, when measuring.
+    Raises ConfigError for an unknown sampler, and for crops and views of a cache, which keeps centre squares only.
     """
 
     def __init__(
@@ -45,14 +57,20 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
         seed: int = 0,
         sampler: str = "uniform",
         recipe: Recipe | None = None,
+        focus_frames: int = 0,
+        short_side: int = 0,
+        view: View | None = None,
     ) -> None:
         if sampler not in SAMPLERS:
             raise ConfigError(unknown("sampler", sampler, SAMPLERS))
+        if cache is not None and view not in (None, View(0), View(1)):
+            raise ConfigError("a view is off the centre, but the cache keeps centre squares: measure without it")
         if cache is not None and recipe is not None and recipe.crops != "none":
             raise ConfigError(f"crops are {recipe.crops}, but the cache keeps centre squares: set train.cache to false")
         self.manifest, self.frames, self.side, self.cache = manifest, frames, side, cache
         self.jitter, self.seed, self.epoch = jitter, seed, 0
         self.sampler, self.recipe = sampler, recipe
+        self.focus_frames, self.short_side, self.view = focus_frames, short_side, view or View()
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -76,11 +94,15 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
         return draw(self.recipe, int(self.manifest.labels[index]), rng)
 
     def indices(self, total: int, index: int) -> list[int]:
-        """Which frames of a clip of `total` frames."""
+        """Which frames of a clip of `total` frames: first the glance's, then the focus' own."""
         fixed, drawn = SAMPLERS[self.sampler]
-        if not self.jitter:
-            return fixed(total, self.frames)
-        return drawn(total, self.frames, np.random.default_rng([self.seed, self.epoch, index]))
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        counts = [count for count in (self.frames, self.focus_frames) if count]
+        if self.jitter:
+            return [i for count in counts for i in drawn(total, count, rng)]
+        if self.view.clip:
+            return [i for count in counts for i in clips_of_indices(total, count)[self.view.clip]]
+        return [i for count in counts for i in fixed(total, count)]
 
     def read(self, index: int) -> Tensor:
         """The sampled frames of one clip (T,3,side,side) uint8. Raises VideoError, VideoEnded where it ends early."""
@@ -90,10 +112,11 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
             if not self.jitter or early.frames < 1:
                 raise
             frames = self._frames(index, early.frames)
-        how = self.draw(index)
+        how, side = self.draw(index), self.side
+        short = 0 if self.cache is not None else self.short_side  # cached frames are cut already
         if how is None:
-            return resize_crop(frames, frame_side=self.side)
-        return augmented(frames, how, frame_side=self.side)
+            return resize_crop(frames, frame_side=side, short_side=short, place=self.view.place)
+        return augmented(frames, how, frame_side=side, short_side=short)
 
     def _frames(self, index: int, total: int | None) -> np.ndarray:
         """Frames (T,H,W,3) of the clip sampled as if its file had `total`; None: as many as are said to be there."""
@@ -101,7 +124,10 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
             return self._cached(self.cache, index, total)
         with open_source(self.manifest, index) as source:
             first, count = part(self.manifest, index, source, total or frames_of(self.manifest, index, source))
-            return np.stack(list(source.read([first + i for i in self.indices(count, index)])))
+            wanted = np.array(self.indices(count, index)) + first
+            order = wanted.argsort(kind="stable")  # a file is read forwards
+            frames = np.stack(list(source.read(wanted[order].tolist())))
+            return frames if self.focus_frames == 0 else frames[order.argsort()]
 
     def _cached(self, cache: FrameCache, index: int, total: int | None) -> np.ndarray:
         path = self.manifest.path(index)
@@ -109,7 +135,7 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
             raise VideoError(path, cache.bad[index])
         frames = cache.clip(index)
         wanted = self.indices(total or self._counted(index) or int(cache.claimed[index]), index)
-        if wanted[-1] >= len(frames):
+        if max(wanted) >= len(frames):
             raise VideoEnded(path, len(frames))
         return frames[wanted]
 
@@ -119,8 +145,21 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
 
 
 def open_clips(
-    manifest: Manifest, config: ModelConfig, cache: Path | None, progress: Progress = lambda done, total: None
+    manifest: Manifest,
+    config: ModelConfig,
+    cache: Path | None,
+    progress: Progress = lambda done, total: None,
+    *,
+    view: View | None = None,
 ) -> Clips:
     """A split as a model wants it, sampled at segments' centres; `cache`: folder of a decoded copy, or None."""
-    held = None if cache is None else build_cache(manifest, config.frame_side, cache, progress)
-    return Clips(manifest, config.frames, config.frame_side, cache=held)
+    held = None if cache is None else build_cache(manifest, config.frame_side, cache, progress, config.short_side)
+    return Clips(
+        manifest,
+        config.frames,
+        config.frame_side,
+        cache=held,
+        focus_frames=config.focus_frames,
+        short_side=config.short_side,
+        view=view,
+    )

@@ -45,7 +45,7 @@ class FrameCache:
         return open_cache, (self.base, self.pixels.shape[1])
 
 
-def clip_frames(manifest: Manifest, index: int, side: int) -> tuple[Tensor, int]:
+def clip_frames(manifest: Manifest, index: int, side: int, short_side: int = 0) -> tuple[Tensor, int]:
     """All frames of a clip as uint8 (frames,3,side,side), and how many its file claims. Raises VideoError."""
     with open_source(manifest, index) as source:
         if has_span(manifest, index):
@@ -53,25 +53,30 @@ def clip_frames(manifest: Manifest, index: int, side: int) -> tuple[Tensor, int]
             pictures = source.read(range(first, first + claimed))
         else:
             pictures, claimed = source.every(), source.header_frames or 0
-        frames = [resize_crop(f[None], frame_side=side) for f in pictures]
+        frames = [resize_crop(f[None], frame_side=side, short_side=short_side) for f in pictures]
         if not frames:
             raise VideoEnded(source.path, 0)
         return torch.cat(frames), claimed or len(frames)
 
 
 def build_cache(
-    manifest: Manifest, side: int, folder: Path, progress: Progress = lambda done, total: None
+    manifest: Manifest,
+    side: int,
+    folder: Path,
+    progress: Progress = lambda done, total: None,
+    short_side: int = 0,
 ) -> FrameCache:
     """Decode a split once; later calls map the file, until a clip's file changes. Appears whole or not at all.
 
-    Raises DataError where the folder cannot be written.
+    side, short_side: as `resize_crop` takes them. Raises DataError where the folder cannot be written.
     """
     stamps = [_stamp(manifest.path(i)) for i in range(len(manifest))]
-    key = hashlib.sha256(f"{manifest.digest()}{side}{stamps}".encode()).hexdigest()[:12]
+    sides = f"{side}" if short_side in (0, side) else f"{side} of {short_side}"
+    key = hashlib.sha256(f"{manifest.digest()}{sides}{stamps}".encode()).hexdigest()[:12]
     base = folder / f"{manifest.split}_{side}_{key}"
     if not base.with_suffix(".npz").is_file():
         try:
-            _write_cache(manifest, side, base, progress)
+            _write_cache(manifest, side, short_side, base, progress)
         except OSError as error:
             hint = "decode without it: --set train.cache=false (train), --no-cache (eval)"
             raise DataError(f"{folder}: the cache of decoded frames cannot be written: {error}; {hint}") from error
@@ -99,12 +104,12 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
     return len(files), sum(f.st_size for f in files), max((f.st_mtime_ns for f in files), default=0)
 
 
-def _write_cache(manifest: Manifest, side: int, base: Path, progress: Progress) -> None:
+def _write_cache(manifest: Manifest, side: int, short_side: int, base: Path, progress: Progress) -> None:
     lengths, claimed, bad = [0], [], {}
     with whole(base.with_suffix(".u8")) as temporary, temporary.open("wb") as out:
         for i in range(len(manifest)):
             try:
-                frames, promised = clip_frames(manifest, i, side)
+                frames, promised = clip_frames(manifest, i, side, short_side)
                 out.write(frames.permute(0, 2, 3, 1).contiguous().numpy().tobytes())
             except VideoError as error:
                 frames, promised = torch.empty(0), 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,10 +66,11 @@ def _row(model: Recogniser, p: Prediction) -> Image.Image:
 
 def _looked_at(model: Recogniser, p: Prediction) -> list[np.ndarray]:
     """The frames the model saw, uncut: only those that were decoded for it."""
-    side = model.config.frame_side
+    config = model.config
     with VideoReader(p.path) as video:
-        wanted = p.frame_indices[: model.config.frames]  # where the focus has frames of its own, those of the glance
-        return [resize_crop(f[None], frame_side=side)[0].permute(1, 2, 0).numpy() for f in video.read(wanted)]
+        wanted = p.frame_indices[: config.frames]  # where the focus has frames of its own, those of the glance
+        cut = partial(resize_crop, frame_side=config.frame_side, short_side=config.short_side)
+        return [cut(f[None])[0].permute(1, 2, 0).numpy() for f in video.read(wanted)]
 
 
 def _centre(model: Recogniser, p: Prediction, frame: int) -> tuple[float, float] | None:

@@ -123,7 +123,7 @@ def _frames(
     config = model.config
     for pixels in timed_items(video.read(indices), seconds, "decode"):
         began = time.perf_counter()
-        small = resize_crop(pixels[None], frame_side=config.frame_side)
+        small = resize_crop(pixels[None], frame_side=config.frame_side, short_side=config.short_side)
         ready = normalise(small, config.mean, config.std)
         seconds["preprocess"] += time.perf_counter() - began
         yield ready

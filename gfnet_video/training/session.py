@@ -116,13 +116,25 @@ def clips_of(manifest: Manifest, config: Config, root: Path, console: Console, *
         ) as bar:
             task = bar.add_task("", total=len(manifest))
             cache = build_cache(
-                manifest, model.frame_side, root / "cache", lambda done, _: bar.update(task, completed=done)
+                manifest,
+                model.frame_side,
+                root / "cache",
+                lambda done, _: bar.update(task, completed=done),
+                model.short_side,
             )
         if cache.bad:
             console.print(f"{manifest.split}: {len(cache.bad)} of {len(manifest)} clips cannot be read", markup=False)
     recipe = training_recipe(config, manifest.classes) if jitter else None
     return Clips(
-        manifest, model.frames, model.frame_side, cache=cache, jitter=jitter, seed=config.train.seed, recipe=recipe
+        manifest,
+        model.frames,
+        model.frame_side,
+        cache=cache,
+        jitter=jitter,
+        seed=config.train.seed,
+        recipe=recipe,
+        focus_frames=model.focus_frames,
+        short_side=model.short_side,
     )
 
 

@@ -96,13 +96,13 @@ def window(height: int, width: int, crop: tuple[tuple[float, float], tuple[int, 
     return down * (height - h) // 4, right * (width - w) // 4, h, w
 
 
-def augmented(frames: np.ndarray | Tensor, how: Draw, *, frame_side: int) -> Tensor:
+def augmented(frames: np.ndarray | Tensor, how: Draw, *, frame_side: int, short_side: int = 0) -> Tensor:
     """Crop, resize, flip and RandAugment (T,H,W,3) uint8, every frame alike; returns (T,3,frame_side,frame_side) uint8.
 
     Raises ConfigError as `resize_crop` does.
     """
     if how.crop is None:
-        pixels = resize_crop(frames, frame_side=frame_side)
+        pixels = resize_crop(frames, frame_side=frame_side, short_side=short_side)
     else:
         whole = check_frames(frames, frame_side)
         top, left, h, w = window(whole.shape[-2], whole.shape[-1], how.crop)

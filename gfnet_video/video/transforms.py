@@ -12,17 +12,22 @@ from torch.nn import functional
 from gfnet_video.errors import ConfigError
 
 
-def resize_crop(frames: np.ndarray | Tensor, *, frame_side: int) -> Tensor:
-    """Resize the short side to `frame_side` (antialiased bilinear) and cut the centre square.
+def resize_crop(
+    frames: np.ndarray | Tensor, *, frame_side: int, short_side: int = 0, place: tuple[float, float] = (0.5, 0.5)
+) -> Tensor:
+    """Resize the short side to `short_side`, or to `frame_side` (antialiased bilinear), and cut a square of it.
 
-    frames: (T,H,W,3) uint8. Returns (T,3,frame_side,frame_side) uint8, so that a cached frame equals a decoded one.
-    Raises ConfigError for other shapes or types and for a side below 1.
+    frames: (T,H,W,3) uint8. place: where the square lies, down and right, from 0 to 1; the middle by itself. Returns
+    (T,3,frame_side,frame_side) uint8, so that a cached frame equals a decoded one.
+    Raises ConfigError for other shapes or types, for a side below 1 and a short side below that of the square.
     """
-    pixels = check_frames(frames, frame_side)
+    pixels, to = check_frames(frames, frame_side), short_side or frame_side
+    if to < frame_side:
+        raise ConfigError(f"short_side is {to}; a square of {frame_side} is cut from it")
     short = min(pixels.shape[-2:])
-    size = [max(frame_side, round(x * frame_side / short)) for x in pixels.shape[-2:]]
-    pixels = resize(pixels, size) if short != frame_side else pixels
-    top, left = ((x - frame_side) // 2 for x in size)
+    size = [max(to, round(x * to / short)) for x in pixels.shape[-2:]]
+    pixels = resize(pixels, size) if short != to else pixels
+    top, left = (int(part * (x - frame_side)) for part, x in zip(place, size, strict=True))
     return pixels[..., top : top + frame_side, left : left + frame_side]
 
 

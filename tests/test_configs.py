@@ -1,0 +1,62 @@
+"""The shipped configurations: each loads, and the big ones cost what the papers count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gfnet_video import configs
+from gfnet_video.config import ModelConfig, dump_config, load_config
+from gfnet_video.datasets.catalog import CATALOG
+from gfnet_video.inference.macs import LookMacs, count_macs, looked
+from gfnet_video.model import GFNet
+
+FILES = sorted(Path(configs.__path__[0]).glob("*.yaml"))
+NAMED = ("sthv1", "sthv2", "jester", "activitynet")
+
+
+def costs(name: str) -> tuple[ModelConfig, LookMacs]:
+    config = load_config(Path(configs.__path__[0]) / f"{name}.yaml").model
+    return config, count_macs(GFNet(config).eval())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda p: p.stem)
+def test_each_is_complete_and_fits_its_data_set(file: Path, tmp_path: Path) -> None:
+    config = load_config(file)
+    row = CATALOG[config.dataset]
+    assert row.classes in (0, config.model.classes)
+    (tmp_path / "again.yaml").write_text(dump_config(config))
+    assert load_config(tmp_path / "again.yaml") == config
+
+
+def test_every_data_set_has_a_tsm_and_a_gfnet_on_both_backbones() -> None:
+    names = {f.stem for f in FILES}
+    assert {f"{d}_{b}_{k}" for d in NAMED for b in ("mobilenetv2", "resnet50") for k in ("tsm", "gfnet")} <= names
+    assert all(CATALOG[d].config in names for d in NAMED)
+
+
+def test_no_two_share_a_run_folder() -> None:
+    names = [load_config(f).name for f in FILES]
+    assert len(set(names)) == len(names)
+
+
+# GMACs a video: TSM on 8 frames of 224 (MobileNetV2 0.2999 and ResNet-50 4.087 a frame, classifier included), and
+# AdaFocus' two sides of 18.5: a glance of 2.40 and 12 patches of 128 at 1.3353.
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("sthv2_mobilenetv2_tsm", 2.39, 2.41),
+        ("sthv1_resnet50_tsm", 32.6, 32.8),
+        ("sthv2_resnet50_gfnet", 18.4, 18.8),
+        ("jester_resnet50_gfnet", 18.4, 18.8),
+        ("activitynet_resnet50_gfnet", 26.2, 27.2),
+    ],
+)
+def test_cost_is_what_the_papers_count(name: str, low: float, high: float) -> None:
+    config, macs = costs(name)
+    steps = GFNet(config).steps
+    assert low <= macs.of(looked(config, steps - 1)) <= high
+    if name.endswith("gfnet"):
+        assert macs.glance * config.frames == pytest.approx(0.2999 * config.frames, rel=0.01)
+        assert macs.focus * config.looks == pytest.approx(1.3353 * config.looks, rel=0.01)
