@@ -13,7 +13,7 @@ import pytest
 from gfnet_video.cli.main import run
 from gfnet_video.datasets.quarantine import read_quarantine
 from gfnet_video.inference.report import encodable
-from gfnet_video.video.probe import BAD
+from gfnet_video.video.probe import BAD, examine
 from gfnet_video.video.reader import VideoReader
 from tests import hostile
 from tests.clips import number
@@ -65,7 +65,8 @@ def test_check_accounts_for_each(
 def test_infer_accounts_for_each_and_sees_only_their_own_frames(
     cases: list[Case], root: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What the model was shown is what PyAV decodes from the start, or there is an error."""
+    """What the model was shown is what PyAV decodes from the start, or there is an error, or `check` says that frames
+    are damaged: how decoders fill the holes of those is not the same."""
     assert run(["infer", str(root), "--model", str(checkpoint), "--jsonl"]) == 1
     out, err = capfd.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
@@ -80,6 +81,9 @@ def test_infer_accounts_for_each_and_sees_only_their_own_frames(
 
 
 def _compare(case: Case, indices: list[int]) -> None:
+    if any(note.startswith("damaged") for note in examine(case.path).notes):
+        assert case.family == "damaged"
+        return
     with VideoReader(case.path) as video:
         shown = list(video.read(indices))
     with VideoReader(case.path, reader="pyav") as video:
