@@ -221,5 +221,11 @@ def to_rgb(frame: Any, stream: Any) -> np.ndarray:
     """(H,W,3) uint8, turned upright where the file says that the camera was not."""
     size = {"width": stream.codec_context.width, "height": stream.codec_context.height}
     pixels = frame.to_ndarray(format="rgb24", **({} if (frame.width, frame.height) == tuple(size.values()) else size))
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    turns = round(rotation(frame) / 90) % 4
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def rotation(frame: Any) -> int:
+    """Degrees by which the file wants its frames turned; 0 where a damaged matrix gives no angle."""
+    degrees = getattr(frame, "rotation", 0)
+    return round(degrees) if abs(degrees) <= 360 else 0

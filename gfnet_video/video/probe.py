@@ -147,7 +147,7 @@ def _decode(path: str, limits: Limits, walk: _Walk) -> None:
             if header.timed and frame.pts is not None:
                 walk.times.append(frame.pts)
             walk.damaged += frame.is_corrupt
-            walk.rotation = walk.rotation or round(frame.rotation)
+            walk.rotation = walk.rotation or _pyav.rotation(frame)
         walk.counted = max(0, int(stream.frames) - walk.counters.hidden)
 
 

@@ -22,6 +22,7 @@ from gfnet_video.errors import ConfigError, VideoError, unknown
 from gfnet_video.video import _decord, _pyav
 
 READERS = ("auto", "decord", "pyav")
+ABSURD = 10_000_000  # frames that a header may claim: Decord makes a table of them, and aborts where memory ends
 SHORT = 300  # up to this index decoding in sequence costs less than listing packets and seeking
 
 Sampler = Callable[[int], list[int]]
@@ -131,7 +132,7 @@ class VideoReader:
         """What to try in turn: each goes on where the one before stopped short."""
         far = bool(wanted) and wanted[-1] >= SHORT
         self.proof = "sequence"
-        if self.wanted == "decord" or (self.wanted == "auto" and not far):
+        if self.wanted == "decord" or (self.wanted == "auto" and not far and (self._header.frames or 0) < ABSURD):
             self.reader = "decord"
             yield _decord.in_sequence
         if self.wanted != "decord":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,28 @@ def test_frames_that_decord_makes_up_are_not_counted(tmp_path: Path, reader: str
         for frame in video.read(range(80)):
             got.append(number(frame))
     assert (got, ended.value.frames) == (true, len(true))
+
+
+@every_reader
+def test_a_broken_matrix_turns_nothing(tmp_path: Path, reader: str) -> None:
+    """Its angle is no number, which libav hands over as a huge one."""
+    path = encode(tmp_path / "matrix.mp4", 8)
+    data = bytearray(path.read_bytes())
+    at = data.index(struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30), data.index(b"tkhd"))
+    data[at : at + 16] = bytes(16)
+    path.write_bytes(data)
+    with VideoReader(path, reader=reader) as video:
+        assert [number(f) for f in video.read(range(8))] == list(range(8))
+
+
+def test_a_count_beyond_all_measure_ends_no_process(tmp_path: Path) -> None:
+    """Decord makes a table of as many frames as the header claims, and aborts."""
+    path = encode(tmp_path / "many.avi", 12, "mpeg4_avi")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.index(b"strh") + 40, 2**32 - 1)
+    path.write_bytes(data)
+    clip = read_clip(path, eight)
+    assert clip.true_frames == 12 and [number(f) for f in clip.frames] == eight(12)
 
 
 @every_reader

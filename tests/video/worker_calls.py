@@ -7,11 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Generator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
 from gfnet_video.video.probe import Verdict, examine
+from gfnet_video.video.remote import Told, Wanted, reading
 from gfnet_video.video.sandbox import Limits
 
 
@@ -67,3 +69,15 @@ def hanging_examine(path: Path, limits: Limits, min_frames: int) -> Verdict:
     if path.stem == "hang":
         time.sleep(600)
     return examine(path, limits, min_frames=min_frames)
+
+
+def hostile_reading(wanted: Wanted) -> Generator[Told, str | list[int], None]:
+    """`reading`, but files called hang.* and crash.* do so after their first frame."""
+    talk = reading(wanted)
+    asked = yield next(talk)
+    for answered in count():
+        if answered == 1 and Path(wanted[0]).stem == "hang":
+            time.sleep(600)
+        if answered == 1 and Path(wanted[0]).stem == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        asked = yield talk.send(asked)
