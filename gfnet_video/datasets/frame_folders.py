@@ -107,7 +107,7 @@ def read_picture(file: Path) -> np.ndarray:
         with Image.open(file, formats=("JPEG", "PNG")) as picture:
             if picture.width * picture.height > PIXELS:
                 raise VideoError(file, f"is {picture.width}x{picture.height}; at most {PIXELS:,} pixels are read")
-            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+            return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except FileNotFoundError as error:
         raise VideoError(file, "no such frame") from error
     except UnidentifiedImageError as error:
