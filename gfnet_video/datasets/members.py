@@ -96,7 +96,7 @@ class Ledger:
 class Counted(io.RawIOBase):
     """A stream that books what is read from it, and remembers where its last byte that is not zero was."""
 
-    def __init__(self, source: IO[bytes], ledger: Ledger) -> None:
+    def __init__(self, source: Any, ledger: Ledger) -> None:
         self.source, self.ledger = source, ledger
         self.position = self.last = 0
 
@@ -105,7 +105,7 @@ class Counted(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
-        data = self.source.read(len(view))
+        data = self.source.read1(len(view))  # not `read`: of a stream that breaks off, all that decodes is wanted
         self.ledger.spend(len(data))
         view[: len(data)] = data
         if used := len(data.rstrip(b"\0")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import stat
 import tarfile
 import zipfile
@@ -20,7 +21,7 @@ from gfnet_video.errors import DataError
 from tests import official
 
 V2 = "20bn-something-something-v2"
-CLIPS = [(f"{V2}/{n}.webm", bytes([n]) * (4000 + n)) for n in range(1, 9)]
+CLIPS = [(f"{V2}/{n}.webm", random.Random(n).randbytes(4000 + n)) for n in range(1, 9)]  # as incompressible as video
 
 
 WIDE = Bounds()
@@ -90,21 +91,24 @@ def test_parts_inside_zips_and_a_part_beside_them_are_joined(tmp_path: Path) -> 
 
 
 def test_a_missing_part_is_named_and_what_came_before_it_stays(tmp_path: Path) -> None:
-    noise = [(name, bytes((i * 131 + k * k) % 251 for k in range(3000))) for i, (name, _) in enumerate(CLIPS)]
-    files = official.parts(tmp_path, V2, official.tar(noise, "w"), 4)
+    files = official.parts(tmp_path, V2, official.tar(CLIPS), 4)
     files[2].unlink()
     (found,) = unpack(tmp_path)
-    assert f"part {V2}-02 is missing" in found.damage and 0 < found.taken < len(CLIPS)
-    assert unpacked(tmp_path) == dict(noise[: found.taken])
+    assert f"part {V2}-02 is missing" in found.damage and found.taken == 3
+    assert unpacked(tmp_path) == dict(CLIPS[:3])
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-@pytest.mark.parametrize("tenth", range(1, 10))
-def test_a_truncated_archive_keeps_what_is_whole(tmp_path: Path, mode: str, tenth: int) -> None:
+def test_a_truncated_archive_keeps_what_is_whole(tmp_path: Path, mode: str) -> None:
     data = official.tar(CLIPS, mode)
-    (tmp_path / f"{V2}-00").write_bytes(data[: len(data) * tenth // 10])
-    (found,) = unpack(tmp_path)
-    assert found.damage and unpacked(tmp_path) == dict(CLIPS[: found.taken])
+    for tenth in range(1, 10):
+        folder = tmp_path / str(tenth)
+        folder.mkdir()
+        (folder / f"{V2}-00").write_bytes(data[: len(data) * tenth // 10])
+        (found,) = unpack(folder)
+        assert found.damage and unpacked(folder) == dict(CLIPS[: found.taken])
+        if mode in ("w", "w:gz"):  # the others pack in blocks larger than all of this
+            assert found.taken >= tenth * len(CLIPS) // 10 - 1
 
 
 def test_a_broken_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
