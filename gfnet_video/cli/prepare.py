@@ -28,7 +28,7 @@ SHOWN = 10  # failed clips on the terminal; all are in account.json
 @click.option("--calibration", type=float, default=0.03, show_default=True, help="And for calibration.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed carves other clips out of train.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that decode.")
-@click.option("--seconds", type=float, default=60.0, show_default=True, help="Longest time to decode one clip.")
+@click.option("--seconds", type=float, default=300.0, show_default=True, help="Longest time to decode one clip.")
 @click.option("--json", "as_json", is_flag=True, help="The account as JSON on stdout.")
 def command(
     name: str,

@@ -94,24 +94,40 @@ class Ledger:
 
 
 class Counted(io.RawIOBase):
-    """A stream that books what is read from it, and remembers where its last byte that is not zero was."""
+    """A stream that books what is read from it, and remembers where its last byte that is not zero was.
 
-    def __init__(self, source: Any, ledger: Ledger) -> None:
-        self.source, self.ledger = source, ledger
+    keep: where the source breaks, this ends, with the reason in `broken`. A reader of blocks then gets the last, short
+    one, which an error would take with it.
+    """
+
+    def __init__(self, source: Any, ledger: Ledger, *, keep: bool = False) -> None:
+        self.source, self.ledger, self.keep = source, ledger, keep
         self.position = self.last = 0
+        self.broken = ""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
-        data = self.source.read1(len(view))  # not `read`: of a stream that breaks off, all that decodes is wanted
+        data = self._read(len(view))
         self.ledger.spend(len(data))
         view[: len(data)] = data
         if used := len(data.rstrip(b"\0")):
             self.last = self.position + used
         self.position += len(data)
         return len(data)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            with broken_is_damaged():
+                # Not `read`, which goes on until it has all: what decodes before a break is wanted.
+                return b"" if self.broken else bytes(self.source.read1(size))
+        except Damaged as error:
+            if not self.keep:
+                raise
+            self.broken = str(error)
+            return b""
 
 
 def members(source: io.BufferedReader, ledger: Ledger) -> Iterator[tuple[str, int, IO[bytes]]]:
@@ -147,7 +163,7 @@ def broken_is_damaged() -> Iterator[None]:
 
 
 def _tar_members(source: Any, ledger: Ledger) -> Iterator[tuple[str, int, IO[bytes]]]:
-    counted = Counted(source, ledger)
+    counted = Counted(source, ledger, keep=True)
     stream = io.BufferedReader(counted, 1 << 20)
     with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
         while (info := archive.next()) is not None:
@@ -161,6 +177,8 @@ def _tar_members(source: Any, ledger: Ledger) -> Iterator[tuple[str, int, IO[byt
         end = archive.offset
     while stream.read(1 << 20):  # to the end, where a packed stream proves its checksum
         pass
+    if counted.broken:
+        raise Damaged(counted.broken)
     # tarfile takes a broken header for the end: only zeros may follow the last member, and at least two blocks of them.
     if counted.last > end or counted.position < end + 2 * _BLOCK:
         raise Damaged(f"it breaks off or is broken at byte {end:,} of its content")

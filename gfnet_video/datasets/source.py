@@ -56,11 +56,15 @@ def _sort_in(found: Source, row: Dataset, path: Path) -> None:
 
 
 def present(row: Dataset, root: Path) -> dict[str, str]:
-    """The clips that lie in the root already: name in the lists -> path below the root."""
+    """The clips that lie in the root already: name in the lists -> path below the root.
+
+    Of two videos of one name the first by suffix counts, whatever the order of the disk.
+    """
     with contextlib.suppress(FileNotFoundError), os.scandir(root / row.folder) as entries:
         if row.template:
             return {e.name: f"{row.folder}/{e.name}" for e in entries if e.is_dir() and not e.name.startswith(".")}
-        return {Path(e.name).stem: f"{row.folder}/{e.name}" for e in entries if e.name.endswith(VIDEO_SUFFIXES)}
+        videos = sorted((e.name for e in entries if e.name.endswith(VIDEO_SUFFIXES)), reverse=True)
+        return {Path(name).stem: f"{row.folder}/{name}" for name in videos}
     return {}
 
 

@@ -106,7 +106,8 @@ class Unpacker:
             with broken_is_damaged():
                 shutil.copyfileobj(stream, spool, 1 << 20)
             spool.seek(0)
-            with io.BufferedReader(spool) as inner:
+            inner: io.BufferedReader = io.BufferedReader(spool)
+            with inner:
                 return self._take_all(inner, ledger, found, depth)
 
     def _hurt(self, found: Unpacked, damage: str) -> Unpacked:
