@@ -26,8 +26,8 @@ VERBS = {
     "demo": Verb("gfnet_video.cli.demo:command", "Recognise the bundled clips and draw what was looked at."),
     "eval": Verb("gfnet_video.cli.eval:command", "Measure accuracy, exits, GMACs and seconds on a data set."),
     "calibrate": Verb("gfnet_video.cli.calibrate:command", "Fit the temperatures and exit thresholds of a checkpoint."),
-    "prepare": Verb("gfnet_video.cli.prepare:command", "Turn an official download SRC into the data set DST."),
     "train": Verb("gfnet_video.cli.train:command", "Train a model on a data set."),
+    "prepare": Verb("gfnet_video.cli.prepare:command", "Turn an official download SRC into the data set DST."),
 }
 
 ENVIRONMENT = 3

@@ -35,6 +35,11 @@ def read_manifest(row: Dataset, root: Path, split: str, expected: tuple[str, ...
     return Manifest.of(split, official.classes, root, ids, paths, [clip.label for clip in official.clips])
 
 
+def splits_of(row: Dataset, root: Path) -> tuple[str, ...]:
+    """The splits that `read_manifest` knows at `root`: all of ours where it was prepared, else those of the lists."""
+    return SPLITS if (root / NAME).is_file() else tuple(row.splits)
+
+
 def _prepared(row: Dataset, root: Path, split: str, expected: tuple[str, ...] | None) -> Manifest:
     if split not in SPLITS:
         raise ConfigError(unknown(f"split of {row.name}", split, SPLITS))

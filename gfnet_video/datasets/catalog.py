@@ -159,7 +159,7 @@ CATALOG = {
             fps=0,
             licence="whatever holds for your clips",
             page="none: gfnet-video train YOUR_FOLDER",
-            config="mini_mobilenetv2_gfnet",
+            config="folder_mobilenetv2_gfnet",
         ),
     )
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gfnet_video.datasets.source import frame_names
+from gfnet_video.datasets.download import frame_names
 from gfnet_video.errors import ConfigError, VideoError, unknown
 from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.sandbox import Failure, Limits, each

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from gfnet_video.datasets.download import frame_names
 from gfnet_video.datasets.journal import Journal, stamp_of
-from gfnet_video.datasets.source import frame_names
 from gfnet_video.errors import VideoError
 from gfnet_video.video.probe import Verdict, examine_many
 from gfnet_video.video.sandbox import Failure, Limits, each

@@ -15,6 +15,7 @@ from gfnet_video.datasets.account import Account, account_of
 from gfnet_video.datasets.archives import Archive, find_archives
 from gfnet_video.datasets.carve import SHARES, carve
 from gfnet_video.datasets.catalog import Dataset
+from gfnet_video.datasets.download import Download, bring, present, survey
 from gfnet_video.datasets.extract import Style
 from gfnet_video.datasets.findings import MISSING, Finding, examine_clips
 from gfnet_video.datasets.frames import FOLDER as FRAMES
@@ -24,7 +25,6 @@ from gfnet_video.datasets.layouts import find_lists, read_lists
 from gfnet_video.datasets.manifest_file import Entry, Head, write_entries
 from gfnet_video.datasets.members import Bounds
 from gfnet_video.datasets.official import Listed, Official
-from gfnet_video.datasets.source import Source, bring, present, survey
 from gfnet_video.datasets.unpack import Unpacked, Unpacker
 from gfnet_video.errors import ConfigError, DataError
 from gfnet_video.files import whole, write_text
@@ -94,7 +94,7 @@ def _check(row: Dataset, options: Options) -> None:
         raise ConfigError(f"{row.title} comes as frames already ({row.template}); leave out --frames")
 
 
-def _unpack(row: Dataset, held: Source, root: Path, bounds: Bounds, progress: Progress) -> list[Unpacked]:
+def _unpack(row: Dataset, held: Download, root: Path, bounds: Bounds, progress: Progress) -> list[Unpacked]:
     """Unpack every archive that has not been; small ones first, because the annotations are in one of them."""
     archives = sorted(find_archives(held.archives, row.prefix), key=lambda archive: (archive.size, archive.name))
     journal = Journal(root / WORK / "unpacked.jsonl")
@@ -127,7 +127,7 @@ def _known(journal: Journal, archive: Archive, clips: int) -> Unpacked | None:
     return Unpacked(archive.name, record["taken"], record["ignored"], **lists)
 
 
-def _has_lists(row: Dataset, held: Source, root: Path) -> bool:
+def _has_lists(row: Dataset, held: Download, root: Path) -> bool:
     try:
         find_lists(row, [*held.lists, root / "labels"])
     except DataError:
@@ -135,7 +135,7 @@ def _has_lists(row: Dataset, held: Source, root: Path) -> bool:
     return True
 
 
-def _bring_lists(row: Dataset, held: Source, root: Path) -> dict[str, Path]:
+def _bring_lists(row: Dataset, held: Download, root: Path) -> dict[str, Path]:
     """Find the annotation files and keep a copy in root/labels; those of the source come before unpacked ones."""
     found = find_lists(row, [*held.lists, root / "labels"])
     for role, file in found.items():
@@ -147,7 +147,7 @@ def _bring_lists(row: Dataset, held: Source, root: Path) -> dict[str, Path]:
     return found
 
 
-def _bring_clips(row: Dataset, official: Official, held: Source, root: Path, progress: Progress) -> None:
+def _bring_clips(row: Dataset, official: Official, held: Download, root: Path, progress: Progress) -> None:
     """Bring in what lies in the source unpacked and is not in the root."""
     here = present(row, root)
     names = dict.fromkeys(clip.file for clip in official.clips)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gfnet_video.datasets.account import Account
-from gfnet_video.datasets.annotations import read_manifest
+from gfnet_video.datasets.annotations import read_manifest, splits_of
 from gfnet_video.datasets.catalog import dataset
 from gfnet_video.datasets.journal import Journal, locked
 from gfnet_video.datasets.manifest_file import Entry, Head, read_entries
@@ -94,7 +94,8 @@ def test_frames_are_counted_as_the_data_set_says(prepared: dict[str, tuple[Path,
 def test_a_prepared_split_is_read_without_what_is_bad_in_train(prepared: dict[str, tuple[Path, Account]]) -> None:
     root, _ = prepared["sthv2"]
     _, entries = entries_of(root)
-    for split in ("train", "dev", "calibration", "test"):
+    assert splits_of(dataset("sthv2"), root.parent) == ("train", "dev", "test")
+    for split in splits_of(dataset("sthv2"), root):
         found = read_manifest(dataset("sthv2"), root, split, trees.CLASSES)
         mine = [i for i, e in entries.items() if e.split == split and (split != "train" or e.status == "ok")]
         assert [found.id(i) for i in range(len(found))] == mine

@@ -17,7 +17,7 @@ from gfnet_video.errors import DataError
 
 
 @dataclass
-class Source:
+class Download:
     """archives: files that are or may be parts of archives; lists: folders with annotation files; clips: unpacked
     videos or folders of frames, by stem or name."""
 
@@ -26,14 +26,14 @@ class Source:
     clips: dict[str, Path] = field(default_factory=dict)
 
 
-def survey(row: Dataset, folder: Path, leave: Path) -> Source:
+def survey(row: Dataset, folder: Path, leave: Path) -> Download:
     """Look through `folder` and all below it, but not `leave`, hidden folders and links to folders.
 
     Raises DataError where there is no such folder.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected what was downloaded from {row.page}")
-    found, names = Source(), LAYOUTS[row.layout].names
+    found, names = Download(), LAYOUTS[row.layout].names
     for place, folders, files in os.walk(folder):
         here = Path(place)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and here / f != leave)
@@ -48,7 +48,7 @@ def survey(row: Dataset, folder: Path, leave: Path) -> Source:
     return found
 
 
-def _sort_in(found: Source, row: Dataset, path: Path) -> None:
+def _sort_in(found: Download, row: Dataset, path: Path) -> None:
     if is_part(path.name, row.prefix) or path.name.lower().endswith(SUFFIXES):
         found.archives.append(path)
     elif not row.template and path.suffix in VIDEO_SUFFIXES:
