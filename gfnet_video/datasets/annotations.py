@@ -1,80 +1,55 @@
-"""Official annotation files, read as they are published or refused by name."""
+"""A split of a data set in memory: from what `prepare` wrote, or read directly from official files."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from gfnet_video.datasets.catalog import Dataset, require
+from gfnet_video.datasets.catalog import SPLITS, Dataset, require
 from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.datasets.manifest_file import NAME, read_entries, split_of
+from gfnet_video.datasets.something import read_json_lists
 from gfnet_video.errors import ConfigError, DataError, unknown
 
 SUFFIXES = (".webm", ".mp4")
 
 
 def read_manifest(row: Dataset, root: Path, split: str, expected: tuple[str, ...] | None = None) -> Manifest:
-    """Read one split in Something-Something V2's format (labels/*.json beside a folder of ID.webm or ID.mp4).
+    """One split: of `root`/manifest.jsonl where it is there, else of Something-Something V2's official files.
 
-    expected: the class names a model knows, which the data's must equal. Raises DataError where files are absent or
-    broken, naming the file, and where classes differ; ConfigError for a split the set has not.
+    Clips known to be bad are left out of train and kept elsewhere, where they count as failed. expected: the class
+    names a model knows, which the data's must equal. Raises DataError where files are absent or broken, naming the
+    file, and where classes differ; ConfigError for a split the set has not.
     """
     require(row, root)
+    if (root / NAME).is_file():
+        return _prepared(row, root, split, expected)
     if split not in row.splits:
         raise ConfigError(unknown(f"split of {row.name}", split, row.splits))
-    classes = _classes(root / "labels" / "labels.json")
-    if expected is not None and classes != expected:
-        raise DataError(f"{root}/labels/labels.json: its {len(classes)} classes are not the model's {len(expected)}")
-    file = root / "labels" / row.splits[split]
-    items = _items(file)
-    if not items:
-        raise DataError(f"{file}: holds no clip")
-    ids_of = {name: index for index, name in enumerate(classes)}
-    labels = [_label(item, ids_of, file) for item in items]
+    name = row.splits[split]
+    files = {role: root / "labels" / f"{role}.json" for role in ("labels", name)}
+    official = read_json_lists(files, (name,))
+    _check_classes(official.classes, expected, files["labels"])
     present = {p.stem: p.name for p in (root / row.folder).iterdir() if p.suffix in SUFFIXES}
-    ids = [str(item["id"]) for item in items]
-    files = [f"{row.folder}/{present.get(i, f'{i}.webm')}" for i in ids]
-    return Manifest.of(split, classes, root, ids, files, labels)
+    ids = [clip.id for clip in official.clips]
+    paths = [f"{row.folder}/{present.get(i, f'{i}.webm')}" for i in ids]
+    return Manifest.of(split, official.classes, root, ids, paths, [clip.label for clip in official.clips])
 
 
-def _classes(file: Path) -> tuple[str, ...]:
-    """Class names in the order of their ids, which the official file writes as text."""
-    held = _json(file)
-    if not isinstance(held, dict):
-        raise DataError(f"{file}: expected a mapping of class names to ids, found a {type(held).__name__}")
-    try:
-        ids_of = {str(name): int(index) for name, index in held.items()}
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{file}: a class id is not a whole number: {error}") from error
-    if sorted(ids_of.values()) != list(range(len(ids_of))):
-        raise DataError(f"{file}: class ids are not 0 to {len(ids_of) - 1}")
-    return tuple(sorted(ids_of, key=ids_of.__getitem__))
+def splits_of(row: Dataset, root: Path) -> tuple[str, ...]:
+    """The splits that `read_manifest` knows at `root`: all of ours where it was prepared, else those of the lists."""
+    return SPLITS if (root / NAME).is_file() else tuple(row.splits)
 
 
-def _items(file: Path) -> list[dict[str, Any]]:
-    """The clips of an annotation file, each a mapping with an id."""
-    held = _json(file)
-    if not isinstance(held, list):
-        raise DataError(f"{file}: expected a list of clips, found a {type(held).__name__}")
-    for i, item in enumerate(held):
-        if not isinstance(item, dict) or "id" not in item:
-            raise DataError(f"{file}: item {i} has no id")
-    return held
+def _prepared(row: Dataset, root: Path, split: str, expected: tuple[str, ...] | None) -> Manifest:
+    if split not in SPLITS:
+        raise ConfigError(unknown(f"split of {row.name}", split, SPLITS))
+    head, entries = read_entries(root)
+    if head.dataset != row.name:
+        raise DataError(f"{root / NAME}: holds {head.dataset}; expected {row.name}: give --data another folder")
+    _check_classes(head.classes, expected, root / NAME)
+    return split_of(root, head, entries, split, keep_bad=split != "train")
 
 
-def _label(item: dict[str, Any], ids_of: dict[str, int], file: Path) -> int:
-    """The class of an item: its template without brackets. Only the brackets go; their words stay."""
-    template = item.get("template")
-    if not isinstance(template, str):
-        raise DataError(f"{file}: clip {item['id']} has no template: this split is without labels")
-    name = template.replace("[", "").replace("]", "")
-    if name not in ids_of:
-        raise DataError(f"{file}: clip {item['id']}: " + unknown("class", name, ids_of))
-    return ids_of[name]
-
-
-def _json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read as JSON: {error}") from error
+def _check_classes(found: tuple[str, ...], expected: tuple[str, ...] | None, file: Path) -> None:
+    if expected is not None and found != expected:
+        raise DataError(f"{file}: its {len(found)} classes are not the model's {len(expected)}")
