@@ -12,6 +12,7 @@ from gfnet_video.strict import as_yaml, from_dict, override, parse_yaml, to_dict
 ORDERS = ("interleaved", "glance_first")
 PATCHES = ("none", "random", "sampled", "policy")
 PARTS = ("glance", "focus", "policy", "aggregator")
+BALANCES = ("none", "loss")
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class TrainConfig:
 
     Augmentation, drawn once a clip: brightness and contrast up to a share, translate up to a share of the side,
     scale up to 1 + that or down to its inverse, a turn up to so many degrees.
+    balance: none | loss (a clip's supervised loss weighs in inverse proportion to its class's clips).
     """
 
     stages: tuple[StageConfig, ...]
@@ -138,8 +140,11 @@ class TrainConfig:
     translate: float = 0.0
     scale: float = 0.0
     degrees: float = 0.0
+    balance: str = "none"
 
     def __post_init__(self) -> None:
+        if self.balance not in BALANCES:
+            raise ConfigError(unknown("balance", self.balance, BALANCES))
         for name in ("seed", "weight_decay", "workers", "brightness"):
             _within(name, getattr(self, name), 0)
         _within("clip_grad", self.clip_grad, 1e-6)

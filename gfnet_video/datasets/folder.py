@@ -77,7 +77,7 @@ def _of_folder(root: Path) -> Pile:
     inside = _sub_folders(root)
     if any(_is_video(p) for p in root.iterdir()):
         raise DataError(f"{printable(root)}: videos lie directly in it; expected a sub-folder of clips for each class")
-    if _is_split(root / "train"):
+    if any(_is_split(p) for p in inside if SPLITS.get(p.name.lower()) == "train"):
         layout = "splits, and classes below them"
         clips = [clip for folder in inside for clip in _of_split(folder)]
     else:
@@ -94,7 +94,7 @@ def _of_folder(root: Path) -> Pile:
 
 def _is_split(folder: Path) -> bool:
     """Whether classes lie below, not clips: `train` may be a class, of vehicles."""
-    if not folder.is_dir() or any(_is_video(p) for p in folder.iterdir()):
+    if any(_is_video(p) for p in folder.iterdir()):
         return False
     return any(not p.name.startswith(".") and not _frame(p) for p in folder.iterdir() if p.is_dir())
 
@@ -118,7 +118,7 @@ def _of_class(folder: Path, root: Path) -> Iterator[Found]:
                 yield Found(_below(here / name, root), (folder.name,), "" if session == "." else session)
         if here != folder and _frame(here) and not any(_is_video(here / n) for n in files):
             parent = os.path.dirname(session)
-            yield Found(_below(here, root), (folder.name,), parent, frames=_count(here))
+            yield Found(_below(here, root), (folder.name,), parent, frames=count_frames(here))
 
 
 def _sub_folders(root: Path) -> list[Path]:
@@ -142,8 +142,9 @@ def _frame(folder: Path) -> re.Match[str] | None:
     return next((found for name in names if (found := FRAME.fullmatch(name))), None)
 
 
-def _count(folder: Path) -> int:
-    return sum(FRAME.fullmatch(p.name) is not None for p in folder.iterdir())
+def count_frames(folder: Path) -> int:
+    """How many numbered pictures lie in a folder; 0 where there is none."""
+    return sum(FRAME.fullmatch(p.name) is not None for p in folder.iterdir()) if folder.is_dir() else 0
 
 
 def _template(root: Path, clips: list[Found]) -> str:

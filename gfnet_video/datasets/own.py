@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from gfnet_video.datasets.folder import Pile, find_clips
 from gfnet_video.datasets.groups import Found, group_clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.manifest_file import NAME
-from gfnet_video.datasets.source import ORDER, OwnSource, open_prepared
+from gfnet_video.datasets.source import ORDER, WHOLE, OwnSource, open_prepared, quarantine
 from gfnet_video.datasets.splits import split_groups
 from gfnet_video.errors import DataError, printable
 
@@ -38,7 +37,7 @@ def open_own(
     if (path / NAME).is_file():
         return open_prepared(path)
     pile = find_clips(path, root=root, names=read_class_file(class_file) if class_file else None, val=val)
-    pile, left_out = without_quarantined(pile)
+    pile, left_out = leave_out_quarantined(pile)
     if len(pile.classes) < 2:
         raise DataError(f"{printable(path)}: holds {len(pile.classes)} class; expected two or more, to tell them apart")
     given = {clip.split for clip in pile.clips}
@@ -49,6 +48,15 @@ def open_own(
     if "calibration" not in manifests:
         notes.append("too few clips to set some apart for calibration: the model's exits will not be calibrated")
     return OwnSource(name_of(path), manifests, notes=tuple(notes), carved=given != {c.split for c in clips})
+
+
+def open_whole(path: Path, *, root: Path | None = None, class_file: Path | None = None) -> OwnSource:
+    """All clips of a folder or a list as the one split `all`, quarantined ones too: to measure on. Raises DataError."""
+    if not path.exists():
+        raise DataError(f"{printable(path)}: no such folder or list; a data set is named by --dataset")
+    pile = find_clips(path, root=root, names=read_class_file(class_file) if class_file else None)
+    clips = [replace(clip, split=WHOLE) for clip in pile.clips]
+    return OwnSource(name_of(path), {WHOLE: _manifest(pile, clips, WHOLE)})
 
 
 def name_of(path: Path) -> str:
@@ -139,14 +147,13 @@ def _manifest(pile: Pile, clips: Sequence[Found], split: str) -> Manifest:
     )
 
 
-def without_quarantined(pile: Pile) -> tuple[Pile, list[str]]:
-    """The pile without the clips that `check` has marked bad, and a line that lists them."""
-    if importlib.util.find_spec("gfnet_video.datasets.quarantine") is None:
-        return pile, []
-    marked = importlib.import_module("gfnet_video.datasets.quarantine").read_quarantine(pile.root)
-    bad = [clip.path for clip in pile.clips if clip.path in marked]
+def leave_out_quarantined(pile: Pile) -> tuple[Pile, list[str]]:
+    """The pile without the clips that `check` has listed as bad, before it is parted, and a line that names them."""
+    module = quarantine()
+    marked = {} if module is None else module.read_quarantine(pile.root)
+    bad = [clip.path for clip in pile.clips if os.path.normpath(clip.path) in marked]
     if not bad:
         return pile, []
-    kept = tuple(clip for clip in pile.clips if clip.path not in marked)
-    shown = "; ".join(f"{printable(path)}: {marked[path]}" for path in bad[:20])
+    kept = tuple(clip for clip in pile.clips if os.path.normpath(clip.path) not in marked)
+    shown = "; ".join(f"{printable(path)}: {marked[os.path.normpath(path)]}" for path in bad[:20])
     return replace(pile, clips=kept), [f"{len(bad)} clips are in quarantine and left out: {shown}"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from gfnet_video.errors import ConfigError, DataError, printable, unknown
 
 OWN_CONFIG = "folder_mobilenetv2_gfnet"
 ORDER = ("train", "dev", "calibration", "test")
+WHOLE = "all"  # the split that holds every clip of a source, which no training has parted
 
 
 class Source(Protocol):
@@ -80,7 +83,7 @@ class OwnSource:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        return tuple(split for split in ORDER if split in self.manifests)
+        return tuple(split for split in (*ORDER, WHOLE) if split in self.manifests)
 
     def manifest(self, split: str, expected: tuple[str, ...] | None = None) -> Manifest:
         if split not in self.manifests:
@@ -119,8 +122,24 @@ def open_prepared(root: Path) -> OwnSource:
     row = CATALOG.get(head.dataset)
     spoilt = sum(entry.status != "ok" for entry in entries)
     notes = (f"{spoilt} of {len(entries)} clips are bad or missing: left out of train, counted as wrong elsewhere",)
-    config = row.config if row is not None and row.splits else OWN_CONFIG
+    official = row is not None and row.classes == len(head.classes)  # a folder of one's own may be called mini
+    config = row.config if row is not None and official else OWN_CONFIG
     return OwnSource(head.dataset, manifests, config, notes if spoilt else ())
+
+
+def without_quarantined(manifest: Manifest) -> tuple[Manifest, list[str]]:
+    """The split without the clips that `check` has listed as bad, and a line for each that is left out."""
+    module = quarantine()
+    if module is None:
+        return manifest, []
+    kept: tuple[Manifest, list[str]] = module.without_quarantined(manifest, manifest.root)
+    return kept
+
+
+def quarantine() -> Any:
+    """The module that keeps the list of bad files; None in a build without it."""
+    name = "gfnet_video.datasets.quarantine"
+    return importlib.import_module(name) if importlib.util.find_spec(name) is not None else None
 
 
 def keep_split(source: OwnSource, run: Path) -> Path:

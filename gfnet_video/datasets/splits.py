@@ -19,7 +19,8 @@ def split_groups(
 
     labels, groups: one a clip; a group may hold several classes. shares: split name -> part of the clips, summing to 1,
     the most important first: every class has a group in the first split, and every class of two groups or more has
-    one in the second too (as far as groups of several classes leave it free). What rounding takes from a split in one
+    one in the second too (as far as groups of several classes leave it free), and in each other split that is due more
+    than half a group of it. What rounding takes from a split in one
     class it is given in the next, so that small shares are met over all classes. The result depends on what groups
     there are and on the seed, not on the order of the clips. Raises ConfigError for what cannot be parted.
 
@@ -33,7 +34,7 @@ def split_groups(
     if len(members) < len(shares):
         raise ConfigError(f"{len(members)} groups of clips cannot be parted into {len(shares)} splits: {list(shares)}")
     order = sorted(members, key=lambda group: (-members[group].total(), _dice(seed, group)))
-    placed = _cover(members, order, list(shares)[:2])
+    placed = _cover(members, order, shares)
     _fill(members, order, shares, placed)
     return [placed[group] for group in groups]
 
@@ -52,16 +53,17 @@ def _dice(seed: int, group: str) -> bytes:
     return hashlib.sha256(f"{seed} {group}".encode("utf-8", "surrogateescape")).digest()
 
 
-def _cover(members: Members, order: list[str], splits: list[str]) -> dict[str, str]:
-    """One group of every class in each of `splits`, rarest classes first; a class of one group is in the first."""
+def _cover(members: Members, order: list[str], shares: Mapping[str, float]) -> dict[str, str]:
+    """One group of every class in each split that must have one, rarest classes first."""
     of_class: dict[str, list[str]] = defaultdict(list)
     for group in reversed(order):  # smallest first: what is forced should weigh least
         for label in members[group]:
             of_class[label].append(group)
     placed: dict[str, str] = {}
-    for split in splits:
+    for turn, (split, share) in enumerate(shares.items()):
         for label in sorted(of_class, key=lambda name: (len(of_class[name]), name)):
-            if not any(placed.get(group) == split for group in of_class[label]):
+            due = turn < 2 or share * len(of_class[label]) > 0.5
+            if due and not any(placed.get(group) == split for group in of_class[label]):
                 free = next((group for group in of_class[label] if group not in placed), None)
                 if free is not None:
                     placed[free] = split

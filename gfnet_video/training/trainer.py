@@ -23,7 +23,7 @@ from gfnet_video.errors import CheckpointError, ConfigError, DataError
 from gfnet_video.files import whole
 from gfnet_video.model import GFNet
 from gfnet_video.nn.patches import smooth_tracks
-from gfnet_video.training.losses import supervised_loss
+from gfnet_video.training.losses import class_weights, supervised_loss
 from gfnet_video.training.optim import clip, learning_rate, make_optimiser, open_parts, set_rate
 from gfnet_video.training.policy_gradient import policy_loss
 from gfnet_video.video.transforms import normalise
@@ -115,6 +115,8 @@ def _epoch(
         raise DataError(
             f"{len(clips)} training clips make no batch of {stage.batch}, the batch of stage {stage.name!r}"
         )
+    labelled = clips.manifest.labels.tolist()
+    weights = class_weights(labelled, config.model.classes) if config.train.balance == "loss" else None
     clips.epoch = 1000 * place.stage + place.epoch
     saved, bad = time.monotonic(), list[str]()
     for number, (pixels, labels, lost, waiting) in enumerate(
@@ -134,7 +136,7 @@ def _epoch(
         generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
         frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
-        loss, reward = _loss(model, stage, frames, labels, progress, generator)
+        loss, reward = _loss(model, stage, frames, labels, weights, progress, generator)
         if not bool(loss.isfinite()):
             raise ConfigError(
                 f"the loss is {loss.item()} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
@@ -166,8 +168,15 @@ def _epoch(
 
 
 def _loss(
-    model: GFNet, stage: StageConfig, frames: Tensor, labels: Tensor, progress: float, generator: torch.Generator
+    model: GFNet,
+    stage: StageConfig,
+    frames: Tensor,
+    labels: Tensor,
+    weights: Tensor | None,
+    progress: float,
+    generator: torch.Generator,
 ) -> tuple[Tensor, float | None]:
+    """A batch's loss and, where the policy learns, its reward: that is compared within a clip, so it has no weights."""
     b, t = frames.shape[:2]
     if stage.patches == "sampled":
         sigma = _sigma(stage, progress)
@@ -179,7 +188,7 @@ def _loss(
     elif stage.patches == "policy":
         with torch.no_grad():
             centres = around(model.locate(model.glance(frames)[0].map)[0], stage, progress, generator)
-    return supervised_loss(model, frames, labels, centres, auxiliary=stage.auxiliary), None
+    return supervised_loss(model, frames, labels, centres, auxiliary=stage.auxiliary, weights=weights), None
 
 
 def around(centres: Tensor, stage: StageConfig, progress: float, generator: torch.Generator) -> Tensor:

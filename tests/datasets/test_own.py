@@ -14,7 +14,7 @@ import pytest
 from gfnet_video.datasets.folder import find_clips
 from gfnet_video.datasets.groups import Found, group_clips
 from gfnet_video.datasets.manifest_file import Entry, Head, write_entries
-from gfnet_video.datasets.own import carve, open_own, shares_of
+from gfnet_video.datasets.own import carve, open_own, open_whole, shares_of
 from gfnet_video.datasets.source import OwnSource, keep_split, open_prepared
 from gfnet_video.errors import ConfigError, DataError
 
@@ -61,6 +61,7 @@ def test_enough_clips_are_calibrated_on(tmp_path: Path) -> None:
 def test_splits_that_are_there_stay_and_what_lacks_is_carved_from_train(tmp_path: Path) -> None:
     classes(tmp_path / "train", 12)
     assert open_own(tmp_path).splits == ("train", "dev")
+    (tmp_path / "train").rename(tmp_path / "Training")
     classes(tmp_path / "validation", 3)
     classes(tmp_path / "test", 2)
     source = open_own(tmp_path)
@@ -253,3 +254,13 @@ def test_names_in_any_bytes_survive(tmp_path: Path) -> None:
     again = files(open_prepared(tmp_path / "run"))
     assert again == files(source) and f"clap/{odd}" in set(chain(*again.values()))
     json.loads((tmp_path / "run" / "manifest.jsonl").read_text(errors="surrogateescape").splitlines()[0])
+
+
+def test_quarantined_clips_are_left_out_before_the_split(tmp_path: Path) -> None:
+    pytest.importorskip("gfnet_video.datasets.quarantine")
+    row = {"path": "clap/3x.mp4", "kind": "truncated", "reason": "decoding ends after 2 frames"}
+    (classes(tmp_path) / "quarantine.jsonl").write_text(json.dumps(row) + "\n")
+    source = open_own(tmp_path)
+    assert "clap/3x.mp4" not in set(chain(*files(source).values())) and sum(map(len, files(source).values())) == 19
+    assert "1 clips are in quarantine and left out: clap/3x.mp4: decoding ends after 2 frames" in source.notes
+    assert len(open_whole(tmp_path).manifest("all")) == 20
