@@ -18,6 +18,7 @@ CROPS = ("none", "multi_scale")
 PARTS = ("glance", "focus", "policy", "aggregator")
 OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "steps")
+BALANCES = ("none", "loss")
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ class TrainConfig:
     scale up to 1 + that or down to its inverse, a turn up to so many degrees, saturation up to a share.
     crops: none | multi_scale (TSM's, from the whole frame, so without cache). flip: mirror half of the clips, with the
     label of the mirror image where the data set names one. randaugment: operations and magnitude, such as n2m9.
+    balance: none | loss (a clip's supervised loss weighs in inverse proportion to its class's clips).
     """
 
     stages: tuple[StageConfig, ...]
@@ -190,8 +192,11 @@ class TrainConfig:
     crops: str = "none"
     flip: bool = False
     randaugment: str = ""
+    balance: str = "none"
 
     def __post_init__(self) -> None:
+        if self.balance not in BALANCES:
+            raise ConfigError(unknown("balance", self.balance, BALANCES))
         for name in ("seed", "weight_decay", "workers", "brightness", "saturation"):
             _within(name, getattr(self, name), 0)
         _within("clip_grad", self.clip_grad, 1e-6)

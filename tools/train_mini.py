@@ -17,6 +17,7 @@ from gfnet_video.cli.train import config_path
 from gfnet_video.config import Config, load_config
 from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
+from gfnet_video.datasets.source import CatalogSource
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.session import calibrate_folder
 from gfnet_video.training.session import train_session
@@ -33,7 +34,7 @@ def run(config: Config, root: Path, runs: Path) -> Path:
     folder = runs / config.name
     if (folder / "model" / "config.json").is_file():
         return folder / "model"
-    return train_session(dataset("mini"), config, root, folder, resume=True)
+    return train_session(CatalogSource(dataset("mini"), root), config, folder, resume=True)
 
 
 def bundle(trained: Path, folder: Path) -> None:
@@ -59,7 +60,7 @@ def main() -> int:
     try:
         folders = [run(load_config(config_path(name)), root, runs) for name in NAMES]
         bundle(folders[-1], BUNDLED / BUNDLE)
-        calibrate_folder(BUNDLED / BUNDLE, dataset("mini"), root, "calibration", max_drop=MAX_DROP)
+        calibrate_folder(BUNDLED / BUNDLE, CatalogSource(dataset("mini"), root), "calibration", max_drop=MAX_DROP)
         bundle_clips(root, CLIPS)
     except GFNetVideoError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -14,9 +14,11 @@ from gfnet_video.cli.main import VERBS
 @click.option(
     "--model", "name", default=DEFAULT_MODEL, show_default=True, help="A bundled name or a checkpoint folder."
 )
-@click.option("--dataset", "data_name", required=True, help="A name of the catalog.")
-@click.option("--data", type=click.Path(path_type=Path), default=None, help="Root of the data set.")
-@click.option("--split", default="test", show_default=True)
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option("--dataset", "data_name", default=None, help="A name of the catalog; else SOURCE: a run, or your clips.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Root of the data set, or of a list.")
+@click.option("--classes", type=click.Path(path_type=Path), default=None, help="What a list's ids stand for.")
+@click.option("--split", default="test", show_default=True, help="Of your own clips also: all.")
 @click.option(
     "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."
 )
@@ -35,9 +37,11 @@ from gfnet_video.cli.main import VERBS
 )
 @click.option("--cache/--no-cache", default=False, help="Decode the split once into DATA/cache.")
 def command(
+    source: Path | None,
     name: str,
-    data_name: str,
+    data_name: str | None,
     data: Path | None,
+    classes: Path | None,
     split: str,
     confidence: float | None,
     no_exit: bool,
@@ -50,10 +54,9 @@ def command(
     import json
 
     from gfnet_video.checkpoint import load
-    from gfnet_video.datasets.annotations import read_manifest
-    from gfnet_video.datasets.catalog import dataset, root_of
     from gfnet_video.datasets.clips import open_clips
     from gfnet_video.evaluation.evaluate import evaluate
+    from gfnet_video.evaluation.held_out import open_held_out
     from gfnet_video.evaluation.protocols import evaluate_views
     from gfnet_video.files import write_text
     from gfnet_video.inference.runner import Options, rule_of
@@ -64,17 +67,16 @@ def command(
         raise click.UsageError(
             f"--protocol {protocol} takes all looks of every view; --confidence, --rows and --cache go without"
         )
-    row = dataset(data_name)
-    root = root_of(row, data)
     model = load(name)
-    manifest = read_manifest(row, root, split, model.card.classes)
+    opened = open_held_out(model.card, source, data_name, split, data=data, class_file=classes)
+    manifest = opened.manifest(split, model.card.classes)
     manifest = manifest if limit is None else manifest.head(limit)
-    about = {"model": str(name), "dataset": row.name, "split": split}
+    about = {"model": str(name), "dataset": opened.name, "split": split}
     if protocol != "exits":
         measured = evaluate_views(model, manifest, protocol, batch=batch)
         click.echo(json.dumps(about | measured, indent=1))
         return 1 if measured["failed"] else 0
-    clips = open_clips(manifest, model.config, root / "cache" if cache else None)
+    clips = open_clips(manifest, model.config, opened.cache(manifest.root) if cache else None)
     found = evaluate(model, clips, rule_of(model.card, Options(confidence, not no_exit)), batch=batch)
     if rows is not None:
         write_text(rows, "".join(json.dumps(r) + "\n" for r in found.rows))

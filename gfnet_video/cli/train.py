@@ -1,49 +1,115 @@
-"""gfnet-video train: the stages of a config over a data set known by name."""
+"""gfnet-video train: the stages of a config over a data set known by name, or over clips of one's own."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gfnet_video.cli.main import VERBS
 
+if TYPE_CHECKING:
+    from gfnet_video.config import Config
+    from gfnet_video.datasets.source import OwnSource, Source
+
+PATH = click.Path(path_type=Path)
+
 
 @click.command("train", help=VERBS["train"].help)
-@click.option(
-    "--dataset", "name", required=True, help="A name of the catalog: mini, sthv1, sthv2, jester, activitynet."
-)
+@click.argument("source", required=False, type=PATH)
+@click.option("--dataset", "name", default=None, help="A name of the catalog: mini, sthv1, sthv2, jester, activitynet.")
 @click.option(
     "--config", "config_name", default=None, help="A YAML file or a shipped name; default: the data set's own."
 )
-@click.option("--data", type=click.Path(path_type=Path), default=None, help="Root of the data set.")
-@click.option("--run", type=click.Path(path_type=Path), default=None, help="Folder of the run; default: runs/NAME.")
+@click.option("--data", type=PATH, default=None, help="Root of the data set; for a list, where its paths start.")
+@click.option("--classes", type=PATH, default=None, help="What a list's ids stand for: one name a line, or a JSON.")
+@click.option("--val", type=PATH, default=None, help="A second list, to measure on.")
+@click.option("--run", type=PATH, default=None, help="Folder of the run; default: runs/NAME.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a field, as in train.seed=1.")
 @click.option("--resume", is_flag=True, help="Go on from the run's last state.")
+@click.option("--dry-run", is_flag=True, help="Decode all clips, say what would be trained, write nothing.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Train on the first N clips only.")
 def command(
-    name: str,
+    source: Path | None,
+    name: str | None,
     config_name: str | None,
     data: Path | None,
+    classes: Path | None,
+    val: Path | None,
     run: Path | None,
     overrides: tuple[str, ...],
     resume: bool,
+    dry_run: bool,
     print_config: bool,
     limit: int | None,
-) -> None:
+) -> int:
     from gfnet_video.config import dump_config, load_config
     from gfnet_video.datasets.catalog import dataset, root_of
+    from gfnet_video.datasets.own import name_of
+    from gfnet_video.datasets.source import CatalogSource
     from gfnet_video.training.session import train_session
 
-    row = dataset(name)
-    config = load_config(config_path(config_name or row.config), overrides)
+    if (source is None) == (name is None):
+        raise click.UsageError("give either SOURCE, a folder or a list of your clips, or --dataset NAME")
+    opened: Source
+    if source is not None:
+        run = run or Path("runs") / name_of(source)
+        kept = run if resume and (run / "manifest.jsonl").is_file() else None  # the clips that the run began with
+        opened, config = _own(kept or source, config_name, data, classes, val, overrides)
+    else:
+        if classes is not None or val is not None:
+            raise click.UsageError("--classes and --val belong to a list of your own clips")
+        row = dataset(str(name))
+        opened = CatalogSource(row, root_of(row, data))
+        config = load_config(config_path(config_name or row.config), overrides)
     if print_config:
         click.echo(dump_config(config), nl=False)
-        return
-    root = root_of(row, data)
-    folder = train_session(row, config, root, run or Path("runs") / config.name, resume=resume, limit=limit)
+        return 0
+    if dry_run:
+        return _dry_run(opened, config, limit)
+    folder = train_session(opened, config, run or Path("runs") / config.name, resume=resume, limit=limit)
     click.echo(f"model written to {folder}", err=True)
+    return 0
+
+
+def _own(
+    source: Path,
+    config_name: str | None,
+    data: Path | None,
+    classes: Path | None,
+    val: Path | None,
+    overrides: tuple[str, ...],
+) -> tuple[OwnSource, Config]:
+    """Clips of one's own and a config for them: the one that is asked for as it is, or the shipped one, fitted."""
+    from gfnet_video.config import load_config
+    from gfnet_video.datasets.own import open_own
+    from gfnet_video.datasets.source import OWN_CONFIG
+    from gfnet_video.training.plan import plan_own
+
+    seed = load_config(config_path(config_name or OWN_CONFIG), overrides).train.seed
+    opened = open_own(source, root=data, class_file=classes, val=val, seed=seed)
+    chosen = config_name or opened.config
+    return opened, plan_own(opened, config_path(chosen), overrides, fit=chosen == OWN_CONFIG)
+
+
+def _dry_run(source: Source, config: Config, limit: int | None) -> int:
+    """Everything said on stdout; 1 where clips are bad."""
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    from gfnet_video.training.dry_run import dry_run
+
+    out = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
+    notes = Console(stderr=True)
+    columns = TextColumn("decoding clips: {task.completed}"), TimeElapsedColumn()
+    with Progress(*columns, console=notes, disable=not notes.is_terminal, transient=True) as bar:
+        task = bar.add_task("")
+        bad = dry_run(source, config, out, limit=limit, seen=lambda: bar.advance(task))
+    return 1 if bad else 0
 
 
 def config_path(name: str) -> Path:

@@ -7,27 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from gfnet_video.checkpoint import find, load, rewrite_card
-from gfnet_video.datasets.annotations import read_manifest
-from gfnet_video.datasets.catalog import Dataset
 from gfnet_video.datasets.clips import open_clips
+from gfnet_video.datasets.source import Source
 from gfnet_video.evaluation.calibration import calibrate, exited_logits
 from gfnet_video.evaluation.metrics import accuracy, step_logits_of
 
 
-def calibrate_folder(folder: Path, row: Dataset, root: Path, split: str, *, max_drop: float) -> dict[str, Any]:
+def calibrate_folder(folder: Path, source: Source, split: str, *, max_drop: float) -> dict[str, Any]:
     """Find the exit rule on a split and store it, with what it is valid for. Raises DataError, CheckpointError.
 
     A clip that cannot be read is left out and counted.
     """
     folder = find(folder)
     model = load(folder)
-    manifest = read_manifest(row, root, split, model.card.classes)
+    manifest = source.manifest(split, model.card.classes)
     steps = step_logits_of(model, open_clips(manifest, model.config, None))
     good = ~steps.logits[:, -1].isnan().any(-1)
     logits, labels = steps.logits[good], steps.labels[good]
     rule = calibrate(logits, labels, max_drop=max_drop)
     valid = {
-        "dataset": row.name,
+        "dataset": source.name,
         "split": split,
         "clips": len(labels),
         "failed": len(steps.failed),

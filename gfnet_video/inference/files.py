@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gfnet_video.errors import DataError, printable
-
-SUFFIXES = frozenset({".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".gif", ".wmv", ".flv", ".ts"})
+from gfnet_video.video.suffixes import SUFFIXES
 
 
 def find_videos(inputs: Iterable[str]) -> list[Path]:

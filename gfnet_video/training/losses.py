@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from gfnet_video.model import GFNet
+
+
+def class_weights(labels: Sequence[int], classes: int) -> Tensor:
+    """Weights (K,) in inverse proportion to each class's clips; over the clips they average 1, absent classes have 0.
+
+    The loss is weighted rather than clips drawn again: each clip is decoded once an epoch, what a resumed run sees
+    stays the same, and the few clips of a rare class are not learned by heart sooner.
+
+    >>> class_weights([0, 0, 0, 1], 2).tolist()
+    [0.666..., 2.0]
+    """
+    counts = torch.bincount(torch.as_tensor(labels, dtype=torch.long), minlength=classes).double()
+    present = counts > 0
+    weights = counts.sum() / (int(present.sum()) * counts.clamp(min=1))
+    return torch.where(present, weights, 0.0).float()
 
 
 def supervised_loss(
@@ -17,6 +34,7 @@ def supervised_loss(
     *,
     glance_frames: Tensor | None = None,
     auxiliary: float = 0.5,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Loss of one batch, a scalar. frames (B,T,3,H,W), labels (B,), centres (M,B,T,2): M tracks a clip; None: no focus.
     glance_frames (B,T',3,H,W): what the glance sees where that is not what the focus sees.
@@ -25,11 +43,12 @@ def supervised_loss(
     evidence together stand, times `auxiliary`, those of the glances alone, of the focus looks alone and of each patch
     alone: they keep each network discriminative by itself (GFNet's regularisation, arXiv 2010.05300; AdaFocus V2's,
     arXiv 2112.14238), also where the other has learned the training clips by heart.
+    weights (K,): what a clip of each class counts, None for 1 each.
     """
     seen, _ = model.glance(frames if glance_frames is None else glance_frames)
     if centres is None:
         _, video = model.aggregate(None, glance=seen.logits)
-        return _video_loss(model, video, labels)
+        return _video_loss(model, video, labels, weights)
     m, _, t = centres.shape[:3]
     flat, many = centres.flatten(0, 1), labels.repeat(m)
     patch, _ = model.focus(frames.repeat(m, 1, 1, 1, 1), flat)
@@ -40,19 +59,28 @@ def supervised_loss(
     else:
         _, video = model.aggregate(None, glance=glance, focus=patch.logits, centres=flat)
     _, focused = model.aggregate(None, focus=patch.logits, centres=flat)
-    each_patch = F.cross_entropy(patch.logits.flatten(0, 1), many.repeat_interleave(t))
-    alone = F.cross_entropy(seen.logits.mean(1), labels) + _video_loss(model, focused, many) + each_patch
-    return _video_loss(model, video, many) + auxiliary * alone
+    each_patch = _cross_entropy(patch.logits.flatten(0, 1), many.repeat_interleave(t), weights).mean()
+    glances = _cross_entropy(seen.logits.mean(1), labels, weights).mean()
+    alone = glances + _video_loss(model, focused, many, weights) + each_patch
+    return _video_loss(model, video, many, weights) + auxiliary * alone
 
 
-def _video_loss(model: GFNet, step_logits: Tensor, labels: Tensor) -> Tensor:
+def _video_loss(model: GFNet, step_logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
     """Of all steps; of the last alone under both-way shift, where no other is one."""
-    return stepwise_loss(step_logits if model.config.temporal == "causal" else step_logits[:, -1:], labels)
+    steps = step_logits if model.config.temporal == "causal" else step_logits[:, -1:]
+    return stepwise_loss(steps, labels, weights)
 
 
-def stepwise_loss(step_logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of logits (B,S,K) after each step, weighted by the step's number."""
+def stepwise_loss(step_logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Cross-entropy of logits (B,S,K) after each step, weighted by the step's number; weights (K,) of the classes."""
     b, s, _ = step_logits.shape
-    each = F.cross_entropy(step_logits.flatten(0, 1), labels.repeat_interleave(s), reduction="none").view(b, s)
-    weights = torch.arange(1, s + 1, device=each.device, dtype=each.dtype)
-    return (each.mean(0) * weights).sum() / weights.sum()
+    each = _cross_entropy(step_logits.flatten(0, 1), labels.repeat_interleave(s), weights).view(b, s)
+    turns = torch.arange(1, s + 1, device=each.device, dtype=each.dtype)
+    return (each.mean(0) * turns).sum() / turns.sum()
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    """One loss a row, times its class's weight. The mean is then over rows, not over weights: a batch of one class
+    keeps its weight."""
+    each = F.cross_entropy(logits, labels, reduction="none")
+    return each if weights is None else each * weights.to(each)[labels]

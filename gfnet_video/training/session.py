@@ -2,99 +2,103 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import platform
-import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gfnet_video.checkpoint import Card, save
-from gfnet_video.config import Config, StageConfig, dump_config, load_config
-from gfnet_video.datasets.annotations import read_manifest
-from gfnet_video.datasets.catalog import Dataset
+from gfnet_video.config import Config, StageConfig, dump_config
 from gfnet_video.datasets.clips import Clips, FrameCache, build_cache
 from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.datasets.source import CatalogSource, OwnSource, Source, keep_split, without_quarantined
 from gfnet_video.errors import ConfigError
-from gfnet_video.evaluation.metrics import accuracy, answers, step_logits_of
+from gfnet_video.evaluation.metrics import StepLogits, accuracy, step_logits_of
+from gfnet_video.evaluation.per_class import print_report, report_of
 from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.training.account import check_resumable, factor_accuracies, provenance
 from gfnet_video.training.initial import initialise
 from gfnet_video.training.loading import training_recipe
 from gfnet_video.training.trainer import Report, train
 
 
-def train_session(
-    row: Dataset, config: Config, root: Path, run: Path, *, resume: bool = False, limit: int | None = None
-) -> Path:
-    """Train `config` on the data set at `root`; returns the checkpoint folder `run`/model.
+def train_session(source: Source, config: Config, run: Path, *, resume: bool = False, limit: int | None = None) -> Path:
+    """Train `config` on the clips of `source`; returns the checkpoint folder `run`/model.
 
-    mini is generated where it is absent. Raises DataError (absent or bad data), ConfigError (the data has another
+    mini is generated where it is absent. How clips of one's own were parted is kept in `run`/manifest.jsonl, and what
+    became of each class in `run`/report.json. Raises DataError (absent or bad data), ConfigError (the data has another
     number of classes, or the run exists and resume was not asked for), CheckpointError.
     """
     console = Console(stderr=True)
     if not config.train.stages:
         raise ConfigError("train.stages is empty: nothing to train")
     if (run / "last.pt").is_file():
-        _check_resumable(run, config, resume)
+        check_resumable(run, config, resume)
         if (run / "model" / "config.json").is_file():
             console.print(f"{run} is finished already", markup=False)
             return run / "model"
-    if row.name == "mini":
-        make_mini(root, console)
-    manifest = read_manifest(row, root, "train")
-    manifest = manifest if limit is None else manifest.head(limit)
-    if len(manifest.classes) != config.model.classes:
-        raise ConfigError(f"model.classes is {config.model.classes}; {row.name} has {len(manifest.classes)}")
+    manifest = _training_clips(source, config, limit, console)
     run.mkdir(parents=True, exist_ok=True)
     write_text(run / "config.yaml", dump_config(config))
+    if isinstance(source, OwnSource):
+        keep_split(source, run)
     torch.manual_seed(config.train.seed)
     model = GFNet(config.model)
     if not (run / "last.pt").is_file():
         (run / "log.jsonl").unlink(missing_ok=True)
         initialise(model, config.train)
-    clips = clips_of(manifest, config, root, console, jitter=True)
-    dev = clips_of(read_manifest(row, root, "dev"), config, root, console)
+    cache = source.cache(run)
+    clips = clips_of(manifest, config, cache, console, jitter=True)
+    dev = clips_of(source.manifest("dev"), config, cache, console)
     log = _Log(run, console, dev)
     with log.progress:
         train(model, clips, config, run, resume=resume, listen=log.batch, after_epoch=log.epoch)
+    measured = {"dev": log.latest or step_logits_of(model, dev)}
+    if isinstance(source, OwnSource) and "test" in source.splits:  # an official test is left to eval
+        test = clips_of(source.manifest("test"), config, cache, console)
+        measured["test"] = step_logits_of(model, test)
+    results = _report(measured, manifest.classes, run, console)
     card = Card(
         config,
         manifest.classes,
         ExitRule.never(model.steps),
-        provenance=_provenance(row, manifest, run),
-        results={"dev": {"top1": epochs[-1]["dev_top1"]}} if (epochs := epochs_of(run)) else {},
+        provenance=provenance(source.name, manifest, run),
+        results=results,
     )
     save(run / "model", model, card)
     return run / "model"
 
 
-def _check_resumable(run: Path, config: Config, resume: bool) -> None:
-    """Raise ConfigError unless `run` may go on under this config; how frames are loaded may change."""
-    if not resume:
-        raise ConfigError(f"{run} holds a run already; go on with --resume, or name another folder with --run")
-    before = load_config(run / "config.yaml")
-    loading = replace(before.train, workers=config.train.workers, cache=config.train.cache)
-    if replace(before, train=loading) != config:
+def _report(
+    measured: dict[str, StepLogits], classes: tuple[str, ...], run: Path, console: Console
+) -> dict[str, dict[str, float]]:
+    """Say and keep what became of each class in each split; returns each split's top-1 for the model's card."""
+    reports = {split: report_of(steps, classes) for split, steps in measured.items()}
+    for split, report in reports.items():
+        print_report(report, split, console)
+    write_text(run / "report.json", json.dumps(reports, indent=1) + "\n")
+    return {split: {"top1": report["top1"]} for split, report in reports.items()}
+
+
+def _training_clips(source: Source, config: Config, limit: int | None, console: Console) -> Manifest:
+    """The training split, as many clips of it as wanted. Raises ConfigError where the model has other classes."""
+    if isinstance(source, CatalogSource) and source.name == "mini":
+        make_mini(source.root, console)
+    for note in source.notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    manifest, left_out = without_quarantined(source.manifest("train"))
+    for line in left_out:
+        console.print(f"in quarantine, left out: {line}", markup=False, highlight=False, soft_wrap=True)
+    if len(manifest.classes) != config.model.classes:
         raise ConfigError(
-            f"{run}/config.yaml is another configuration; resume with that one, or name another folder with --run"
+            f"model.classes is {config.model.classes}; {source.name} has {len(manifest.classes)}; "
+            f"--set model.classes={len(manifest.classes)}"
         )
-
-
-def epochs_of(run: Path) -> list[dict[str, Any]]:
-    """The rows of a run's log.jsonl; a line that a kill left unfinished is passed over."""
-    log, rows = run / "log.jsonl", []
-    for line in log.read_text(encoding="utf-8").splitlines() if log.is_file() else ():
-        with contextlib.suppress(json.JSONDecodeError):
-            rows.append(json.loads(line))
-    return rows
+    return manifest if limit is None else manifest.head(limit)
 
 
 def make_mini(root: Path, console: Console) -> None:
@@ -106,8 +110,8 @@ def make_mini(root: Path, console: Console) -> None:
         generate(root, progress=lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def clips_of(manifest: Manifest, config: Config, root: Path, console: Console, *, jitter: bool = False) -> Clips:
-    """The split as clips at the working side, decoded once into root/cache when train.cache is on."""
+def clips_of(manifest: Manifest, config: Config, folder: Path, console: Console, *, jitter: bool = False) -> Clips:
+    """The split as clips at the working side, decoded once into `folder` when train.cache is on."""
     cache: FrameCache | None = None
     model = config.model
     if config.train.cache:
@@ -118,7 +122,7 @@ def clips_of(manifest: Manifest, config: Config, root: Path, console: Console, *
             cache = build_cache(
                 manifest,
                 model.frame_side,
-                root / "cache",
+                folder,
                 lambda done, _: bar.update(task, completed=done),
                 model.short_side,
             )
@@ -153,6 +157,7 @@ class _Log:
         self.task = self.progress.add_task("", total=None)
         self.reports: list[Report] = []
         self.lost: set[str] = set()
+        self.latest: StepLogits | None = None
 
     def batch(self, report: Report) -> None:
         self.reports.append(report)
@@ -163,7 +168,7 @@ class _Log:
         self.progress.update(self.task, description=words, completed=report.batch, total=report.batches)
 
     def epoch(self, model: GFNet, stage: StageConfig, epoch: int) -> None:
-        steps = step_logits_of(model, self.dev)
+        steps = self.latest = step_logits_of(model, self.dev)
         work, wait = sum(r.seconds for r in self.reports), sum(r.waiting for r in self.reports)
         recent = self.reports[-50:]
         row = {
@@ -183,26 +188,3 @@ class _Log:
         with (self.run / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         self.console.print(json.dumps(row), markup=False, highlight=False, soft_wrap=True)
-
-
-def factor_accuracies(logits: torch.Tensor, labels: torch.Tensor, factors: tuple[int, ...]) -> list[float]:
-    """Accuracy of each factor of the predicted class on its own; empty without factors."""
-    found: list[float] = []
-    guess = answers(logits)
-    for size in reversed(factors):
-        found.append(float(((guess % size == labels % size) & (guess >= 0)).double().mean()))
-        guess, labels = guess.div(size, rounding_mode="floor"), labels // size
-    return found[::-1]
-
-
-def _provenance(row: Dataset, manifest: Manifest, run: Path) -> dict[str, object]:
-    """What the model was made of. Minutes are those of its logged batches, measuring on dev left out."""
-    return {
-        "dataset": row.name,
-        "train_clips": len(manifest),
-        "train_digest": manifest.digest(),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "training_minutes": round(sum(e["seconds"] for e in epochs_of(run)) / 60, 1),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "torch": torch.__version__,
-    }

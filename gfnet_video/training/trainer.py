@@ -23,7 +23,7 @@ from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.patches import smooth_tracks
 from gfnet_video.training.augment import augment
 from gfnet_video.training.loading import Loader
-from gfnet_video.training.losses import supervised_loss
+from gfnet_video.training.losses import class_weights, supervised_loss
 from gfnet_video.training.optim import clip, learning_rate, make_optimiser, open_parts, set_rate
 from gfnet_video.training.policy_gradient import policy_loss
 from gfnet_video.video.transforms import normalise
@@ -120,6 +120,8 @@ def _epoch(
         raise DataError(
             f"{len(clips)} training clips make no batch of {stage.batch}, the batch of stage {stage.name!r}"
         )
+    labelled = clips.manifest.labels.tolist()
+    weights = class_weights(labelled, config.model.classes) if config.train.balance == "loss" else None
     saved, bad, told = time.monotonic(), list[str](), 0
     epoch = 1000 * place.stage + place.epoch
     for number, batch in enumerate(loader.epoch(epoch, batches[place.batch :]), place.batch):
@@ -138,7 +140,7 @@ def _epoch(
         generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
         frames = augment(normalise(batch.pixels, config.model.mean, config.model.std), config.train, generator)
-        loss, reward = _loss(model, stage, frames, batch.labels, progress, generator)
+        loss, reward = _loss(model, stage, frames, batch.labels, weights, progress, generator)
         if not bool(loss.isfinite()):
             raise ConfigError(
                 f"the loss is {loss.item()} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
@@ -172,8 +174,15 @@ def _epoch(
 
 
 def _loss(
-    model: GFNet, stage: StageConfig, frames: Tensor, labels: Tensor, progress: float, generator: torch.Generator
+    model: GFNet,
+    stage: StageConfig,
+    frames: Tensor,
+    labels: Tensor,
+    weights: Tensor | None,
+    progress: float,
+    generator: torch.Generator,
 ) -> tuple[Tensor, float | None]:
+    """A batch's loss and, where the policy learns, its reward: that is compared within a clip, so it has no weights."""
     frames, glanced = parted(frames, model.config)
     if stage.patches == "sampled":
         sigma = _sigma(stage, progress)
@@ -182,7 +191,10 @@ def _loss(
         )
         return loss, float(reward)
     centres = _centres(model, stage, frames, glanced, progress, generator)
-    return supervised_loss(model, frames, labels, centres, glance_frames=glanced, auxiliary=stage.auxiliary), None
+    loss = supervised_loss(
+        model, frames, labels, centres, glance_frames=glanced, auxiliary=stage.auxiliary, weights=weights
+    )
+    return loss, None
 
 
 def _centres(

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from gfnet_video.config import StageConfig
 from gfnet_video.model import parted
-from gfnet_video.training.losses import stepwise_loss, supervised_loss
+from gfnet_video.training.losses import class_weights, stepwise_loss, supervised_loss
 from gfnet_video.training.optim import make_optimiser, open_parts
 from gfnet_video.training.trainer import around
 from tests import models
@@ -28,6 +28,26 @@ def test_each_networks_own_loss_weighs_as_configured() -> None:
         looks = model(clip.repeat(3, 1, 1, 1, 1), centres=centres.flatten(0, 1))
     assert torch.allclose(none, stepwise_loss(looks.step_logits, labels.repeat(3)), atol=1e-5)
     assert torch.allclose(half, (none + whole) / 2) and whole > none
+
+
+def test_balance_gives_every_class_the_same_say() -> None:
+    labels = torch.tensor([0, 0, 0, 0, 0, 0, 2, 2])  # class 1 has no clip
+    weights = class_weights(labels.tolist(), 3)
+    assert weights[labels].mean() == pytest.approx(1.0) and weights[1] == 0
+    assert 6 * weights[0] == pytest.approx(2 * float(weights[2]))
+    logits = torch.randn(8, 4, 3)
+    rare, often = (stepwise_loss(logits[labels == k], labels[labels == k]) for k in (2, 0))
+    assert torch.allclose(stepwise_loss(logits, labels, weights), (rare + often) / 2)
+
+
+def test_every_term_of_the_loss_is_weighted() -> None:
+    model, clip, centres = models.model(), models.frames(), torch.rand(3, 2, 6, 2)
+    labels = torch.tensor([0, 0])
+    with torch.no_grad():
+        plain = supervised_loss(model, clip, labels, centres)
+        double = supervised_loss(model, clip, labels, centres, weights=torch.full((5,), 2.0))
+        glance = supervised_loss(model, clip, labels, None, weights=torch.zeros(5))
+    assert torch.allclose(double, 2 * plain) and glance == 0
 
 
 def test_other_tracks_are_drawn_around_the_policys() -> None:

@@ -1,0 +1,43 @@
+"""Which clips a model may be measured on: not those it was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gfnet_video.checkpoint import Card
+from gfnet_video.datasets.catalog import dataset, root_of
+from gfnet_video.datasets.own import open_own, open_whole
+from gfnet_video.datasets.source import WHOLE, CatalogSource, Source
+from gfnet_video.errors import ConfigError, DataError, printable
+
+
+def open_held_out(
+    card: Card,
+    own: Path | None,
+    name: str | None,
+    split: str,
+    *,
+    data: Path | None = None,
+    class_file: Path | None = None,
+) -> Source:
+    """A source to measure the model of `card` on: clips of one's own, or a data set of the catalog by name.
+
+    A folder that is parted here is parted as in training; where that gives other training clips than the model's, the
+    others may have been trained on too, which is a DataError. Split `all` is every clip of a folder or list, on the
+    word of whoever asks that none was trained on. Raises ConfigError unless exactly one source is named.
+    """
+    if (own is None) == (name is None):
+        raise ConfigError("give either SOURCE, a folder or a list of your clips, or --dataset NAME")
+    if own is None:
+        row = dataset(str(name))
+        return CatalogSource(row, root_of(row, data))
+    if split == WHOLE:
+        return open_whole(own, root=data, class_file=class_file)
+    opened = open_own(own, root=data, class_file=class_file, seed=card.config.train.seed)
+    if opened.carved and opened.manifest("train").digest() != card.provenance.get("train_digest"):
+        raise DataError(
+            f"{printable(own)}: is not parted into splits, and its clips are not those the model was trained on: some "
+            "to be measured on may have been trained on; name the run's folder (runs/NAME keeps its split), or, where "
+            "none was trained on, take all with --split all"
+        )
+    return opened

@@ -1,0 +1,3 @@
+"""What a video file is called, where a folder is searched for them."""
+
+SUFFIXES = frozenset({".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".gif", ".wmv", ".flv", ".ts"})
