@@ -161,9 +161,10 @@ class _Log:
 
     def batch(self, report: Report) -> None:
         self.reports.append(report)
-        for wrong in set(report.lost) - self.lost:
-            self.console.print(f"left out: {wrong}", markup=False, highlight=False, soft_wrap=True)
-        self.lost |= set(report.lost)
+        for wrong in report.lost:
+            if wrong not in self.lost:
+                self.console.print(f"left out: {wrong}", markup=False, highlight=False, soft_wrap=True)
+            self.lost.add(wrong)
         words = f"{report.stage} {report.epoch + 1}/{report.epochs} loss {report.loss:.3f}"
         self.progress.update(self.task, description=words, completed=report.batch, total=report.batches)
 
