@@ -51,7 +51,7 @@ class GFNet(nn.Module):
         super().__init__()
         self.config = config
         self.glance_net = Look(config.glance, config)
-        self.aggregator = Aggregator(config.classes, config.factors)
+        self.aggregator = Aggregator(config.classes, config.factors, rising=config.patch == "per_frame")
         self.focus_net: Look | None = None
         self.policy: Policy | None = None
         if config.focus is not None:

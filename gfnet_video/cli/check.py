@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -47,19 +47,29 @@ def command(
 
     from rich.console import Console
 
+    from gfnet_video.datasets.findings import verdicts_on
     from gfnet_video.datasets.quarantine import write_quarantine
-    from gfnet_video.video.probe import examine_many
 
     if as_json and jsonl:
         raise click.UsageError("--json and --jsonl exclude each other")
     if quarantine and (len(inputs) != 1 or not Path(inputs[0]).is_dir()):
         raise click.UsageError("--quarantine writes the list of one folder; name that folder alone")
-    paths, notes = listed(inputs), Console(stderr=True)
-    found: list[Verdict] = []
-    verdicts = examine_many(
-        paths, limits=limits_of(limits), workers=min(workers or os.cpu_count() or 1, len(paths)), min_frames=min_frames
+    groups, notes = listed(inputs), Console(stderr=True)
+    total = sum(len(group.paths) for group in groups)
+    verdicts = (
+        verdict
+        for group in groups
+        for verdict in verdicts_on(
+            group.paths,
+            template=group.template,
+            fps=group.fps,
+            limits=limits_of(limits),
+            workers=max(1, min(workers or os.cpu_count() or 1, len(group.paths))),
+            min_frames=min_frames,
+        )
     )
-    for verdict in shown(verdicts, len(paths), notes):
+    found: list[Verdict] = []
+    for verdict in shown(verdicts, total, notes):
         found.append(verdict)
         if jsonl:
             click.echo(json.dumps(as_dict(verdict), ensure_ascii=False))
@@ -73,19 +83,30 @@ def command(
     return 0 if all(v.status == "ok" for v in found) else 1
 
 
-def listed(inputs: Sequence[str]) -> list[Path]:
-    """The videos of folders, globs and files; of a folder that holds a prepared data set, those of its manifest."""
+class Group(NamedTuple):
+    """Videos, or folders of frames named by `template` that come `fps` a second (0: nobody knows)."""
+
+    paths: list[Path]
+    template: str = ""
+    fps: float = 0.0
+
+
+def listed(inputs: Sequence[str]) -> list[Group]:
+    """The videos of folders, globs and files; of a folder that holds a prepared data set, the clips of its manifest."""
     from gfnet_video.datasets import manifest_file
+    from gfnet_video.datasets.catalog import CATALOG
     from gfnet_video.inference.files import find_videos
 
-    paths: list[Path] = []
+    groups: list[Group] = []
     for name in inputs:
         if (Path(name) / manifest_file.NAME).is_file():
-            _, entries = manifest_file.read_entries(Path(name))
-            paths += [Path(name) / path for path in dict.fromkeys(e.path for e in entries)]
+            head, entries = manifest_file.read_entries(Path(name))
+            row = CATALOG.get(head.dataset)
+            paths = [Path(name) / path for path in dict.fromkeys(e.path for e in entries)]
+            groups.append(Group(paths, head.template, row.fps if row else 0.0))
         else:
-            paths += find_videos([name])
-    return paths
+            groups.append(Group(find_videos([name])))
+    return groups
 
 
 def limits_of(options: dict[str, float | None]) -> Limits:

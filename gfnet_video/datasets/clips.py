@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from gfnet_video.config import ModelConfig
+from gfnet_video.datasets.clip_file import frames_of, has_span, open_source, part
 from gfnet_video.datasets.frame_cache import FrameCache, Progress, build_cache
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.datasets.sources import frames_of, has_span, open_source, part
 from gfnet_video.errors import ConfigError, VideoError, unknown
 from gfnet_video.video.augment import Draw, Recipe, augmented, draw
 from gfnet_video.video.reader import VideoEnded

@@ -14,7 +14,7 @@ from gfnet_video.datasets.download import frame_names
 from gfnet_video.datasets.journal import Journal, stamp_of
 from gfnet_video.errors import VideoError
 from gfnet_video.video.probe import Verdict, examine_many
-from gfnet_video.video.sandbox import Failure, Limits, each
+from gfnet_video.video.sandbox import LIMITS, Failure, Limits, each
 
 VERSION = 1  # raise it when the same file is judged otherwise: what older journals hold is then looked at anew
 PASSING = ("time_out", "crashed", "too_big")  # what another machine or other limits may judge otherwise
@@ -53,7 +53,9 @@ def examine_clips(
     found = {path: known for path in paths if (known := _known(journal, path, stamps[path])) is not None}
     todo = [path for path in paths if path not in found]
     progress(len(found), len(paths))
-    for path, verdict in zip(todo, _verdicts(root, todo, template, fps, limits, workers), strict=True):
+    places = [root / path for path in todo]
+    verdicts = verdicts_on(places, template=template, fps=fps, limits=limits, workers=workers)
+    for path, verdict in zip(todo, verdicts, strict=True):
         found[path] = Finding(verdict.status, verdict.reason, verdict.frames, verdict.fps, verdict.duration)
         if verdict.kind not in PASSING:
             journal.add(path, {"stamp": stamps[path], **asdict(found[path])})
@@ -68,12 +70,18 @@ def _known(journal: Journal, path: str, stamp: str) -> Finding | None:
     return Finding(**{key: value for key, value in held.items() if key != "stamp"})
 
 
-def _verdicts(
-    root: Path, paths: Sequence[str], template: str, fps: float, limits: Limits, workers: int
+def verdicts_on(
+    places: Sequence[Path],
+    *,
+    template: str,
+    fps: float = 0.0,
+    limits: Limits = LIMITS,
+    workers: int = 2,
+    min_frames: int = 1,
 ) -> Iterator[Verdict]:
-    places = [root / path for path in paths]
+    """A verdict on each video, or on each folder of frames where `template` names them, in order."""
     if not template:
-        yield from examine_many(places, limits=limits, workers=workers)
+        yield from examine_many(places, limits=limits, workers=workers, min_frames=min_frames)
         return
     look = partial(examine_frames, template=template, fps=fps)
     for place, verdict in zip(places, each(look, places, limits=limits, workers=workers), strict=True):

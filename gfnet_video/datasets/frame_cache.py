@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gfnet_video.datasets.clip_file import has_span, open_source, part
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.datasets.sources import has_span, open_source, part
 from gfnet_video.errors import DataError, VideoError
 from gfnet_video.files import whole
 from gfnet_video.video.reader import VideoEnded

@@ -13,7 +13,8 @@ from gfnet_video.datasets.folder import Pile, find_clips
 from gfnet_video.datasets.groups import Found, group_clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.manifest_file import NAME
-from gfnet_video.datasets.source import ORDER, WHOLE, OwnSource, open_prepared, quarantine
+from gfnet_video.datasets.quarantine import read_quarantine
+from gfnet_video.datasets.source import ORDER, WHOLE, OwnSource, open_prepared
 from gfnet_video.datasets.splits import split_groups
 from gfnet_video.errors import DataError, printable
 
@@ -149,8 +150,7 @@ def _manifest(pile: Pile, clips: Sequence[Found], split: str) -> Manifest:
 
 def leave_out_quarantined(pile: Pile) -> tuple[Pile, list[str]]:
     """The pile without the clips that `check` has listed as bad, before it is parted, and a line that names them."""
-    module = quarantine()
-    marked = {} if module is None else module.read_quarantine(pile.root)
+    marked = read_quarantine(pile.root)
     bad = [clip.path for clip in pile.clips if os.path.normpath(clip.path) in marked]
     if not bad:
         return pile, []

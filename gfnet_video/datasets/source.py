@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -125,21 +123,6 @@ def open_prepared(root: Path) -> OwnSource:
     official = row is not None and row.classes == len(head.classes)  # a folder of one's own may be called mini
     config = row.config if row is not None and official else OWN_CONFIG
     return OwnSource(head.dataset, manifests, config, notes if spoilt else ())
-
-
-def without_quarantined(manifest: Manifest) -> tuple[Manifest, list[str]]:
-    """The split without the clips that `check` has listed as bad, and a line for each that is left out."""
-    module = quarantine()
-    if module is None:
-        return manifest, []
-    kept: tuple[Manifest, list[str]] = module.without_quarantined(manifest, manifest.root)
-    return kept
-
-
-def quarantine() -> Any:
-    """The module that keeps the list of bad files; None in a build without it."""
-    name = "gfnet_video.datasets.quarantine"
-    return importlib.import_module(name) if importlib.util.find_spec(name) is not None else None
 
 
 def keep_split(source: OwnSource, run: Path) -> Path:

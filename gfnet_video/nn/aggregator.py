@@ -13,7 +13,7 @@ from gfnet_video.errors import ConfigError
 
 @dataclass(frozen=True)
 class Evidence:
-    """Sums so far: `glance` and `focus` (B,K), how many frames each holds (B,), and the `last` centre (B,2)."""
+    """Weighted sums so far: `glance` and `focus` (B,K), how many frames each holds (B,), the `last` centre (B,2)."""
 
     glance: Tensor
     focus: Tensor
@@ -56,17 +56,18 @@ class Classifier(nn.Module):
 
 
 class Aggregator(nn.Module):
-    """Mean of the glances' logits plus scaled mean of the focus looks' logits, order-free within each kind.
+    """Mean of the glances' logits plus scaled mean of the focus looks' logits; it holds no matter which kind comes first.
 
     The mean of n focus looks is scaled by the root of n: each patch is trained to be right by itself, and n patches
-    that agree say more than one, though less than n independent witnesses. Glances carry their history in their shift
-    buffers and are trained as a mean. A patch that follows an object hides its motion, so each focus look's evidence
+    that agree say more than one, though less than n independent witnesses. rising: the n-th look weighs n, because
+    where it looks was chosen after n glances, and the first could not know what moves; else all weigh the same.
+    Glances carry their history in their shift buffers and are trained as a mean. A patch that follows an object hides its motion, so each focus look's evidence
     also sees where the patch was and how it moved: a small network on (y, x, dy, dx).
     """
 
-    def __init__(self, classes: int, factors: tuple[int, ...] = (), hidden: int = 32) -> None:
+    def __init__(self, classes: int, factors: tuple[int, ...] = (), hidden: int = 32, *, rising: bool = False) -> None:
         super().__init__()
-        self.classes = classes
+        self.classes, self.rising = classes, rising
         self.track = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), Classifier(hidden, classes, factors))
 
     def forward(
@@ -85,9 +86,11 @@ class Aggregator(nn.Module):
         if focus is not None and centres is not None:
             focus = focus + self.track(self._motion(centres, evidence))
             last = centres[:, -1]
-        glances, glanced = _running(evidence.glance, evidence.glanced, glance)
-        focuses, focused = _running(evidence.focus, evidence.focused, focus)
-        mean, scaled = glances / glanced.clamp(min=1)[..., None], focuses / focused.clamp(min=1).sqrt()[..., None]
+        glances, glanced = _running(evidence.glance, evidence.glanced, glance, rising=False)
+        focuses, focused = _running(evidence.focus, evidence.focused, focus, rising=self.rising)
+        n = focused.clamp(min=1)
+        weights = n * (n + 1) / 2 if self.rising else n
+        mean, scaled = glances / glanced.clamp(min=1)[..., None], focuses * (n.sqrt() / weights)[..., None]
         return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), mean + scaled
 
     def _motion(self, centres: Tensor, evidence: Evidence) -> Tensor:
@@ -98,9 +101,13 @@ class Aggregator(nn.Module):
         return torch.cat([centres, torch.cat([moved[:, :1] * started, moved[:, 1:]], 1)], -1)
 
 
-def _running(total: Tensor, count: Tensor, new: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Running sums (B,k,K) and counts (B,k) after each new frame; without new ones, one frame of what stood."""
+def _running(total: Tensor, count: Tensor, new: Tensor | None, *, rising: bool) -> tuple[Tensor, Tensor]:
+    """Running sums (B,k,K) and counts (B,k) after each new frame; without new ones, one frame of what stood.
+
+    rising: the n-th frame of a video goes in n times.
+    """
     if new is None:
         return total[:, None], count[:, None]
-    steps = torch.arange(1, new.shape[1] + 1, device=new.device, dtype=count.dtype)
-    return torch.cat([total[:, None], new], 1).cumsum(1)[:, 1:], count[:, None] + steps
+    counts = count[:, None] + torch.arange(1, new.shape[1] + 1, device=new.device, dtype=count.dtype)
+    new = new * counts[..., None] if rising else new
+    return torch.cat([total[:, None], new], 1).cumsum(1)[:, 1:], counts

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,10 @@ from rich.table import Table
 from gfnet_video.config import Config
 from gfnet_video.datasets.folder import count_frames
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.datasets.source import Source, without_quarantined
-from gfnet_video.errors import VideoError, printable
-from gfnet_video.video.reader import VideoReader
+from gfnet_video.datasets.quarantine import without_quarantined
+from gfnet_video.datasets.source import Source
+from gfnet_video.errors import printable
+from gfnet_video.video.probe import examine_many
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def dry_run(
     seen: called after each clip that has been decoded. Raises DataError and ConfigError as a run would.
     """
     manifests = {split: source.manifest(split) for split in source.splits}
-    manifests["train"], left_out = without_quarantined(manifests["train"])
+    manifests["train"], left_out = without_quarantined(manifests["train"], manifests["train"].root)
     if limit is not None:
         manifests["train"] = manifests["train"].head(limit)
     for note in (*source.notes, *(f"in quarantine, left out: {line}" for line in left_out)):
@@ -124,22 +123,6 @@ def _folders(manifest: Manifest, paths: Sequence[Path]) -> Iterator[Seen]:
 
 
 def examine(paths: Sequence[Path]) -> Iterator[Seen]:
-    """Decode each video whole, in processes that may hang or crash where the build has them."""
-    name = "gfnet_video.video.probe"
-    if importlib.util.find_spec(name) is None:
-        yield from map(_decode, paths)
-        return
-    for verdict in importlib.import_module(name).examine_many(paths):
+    """Decode each video whole, in processes that may hang or crash."""
+    for verdict in examine_many(paths):
         yield Seen(verdict.path, verdict.frames, verdict.duration, "" if verdict.status == "ok" else verdict.reason)
-
-
-def _decode(path: Path) -> Seen:
-    try:
-        with VideoReader(path) as video:
-            frames = video.count()
-            wrong = "" if frames else "no frame can be decoded"
-            if frames and video.header_frames and frames < video.header_frames * 0.98 - 2:  # a header guesses
-                wrong = f"decoding ends after {frames} of {video.header_frames} frames"
-            return Seen(str(path), frames, video.duration or 0.0, wrong)
-    except VideoError as error:
-        return Seen(str(path), 0, 0.0, error.reason)

@@ -41,8 +41,7 @@ def training_recipe(config: Config, classes: Sequence[str]) -> Recipe:
 
     Raises ConfigError where flip is on and the class names are not the catalog's.
     """
-    # Data sets without such classes, and rows that do not say, have no pairs: then a flip keeps the label.
-    pairs = getattr(dataset(config.dataset), "flip_pairs", ()) if config.train.flip else ()
+    pairs = dataset(config.dataset).flip_pairs if config.train.flip else ()
     return recipe_of(config.train, classes, pairs)
 
 

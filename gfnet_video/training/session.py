@@ -13,7 +13,8 @@ from gfnet_video.checkpoint import Card, save
 from gfnet_video.config import Config, StageConfig, dump_config
 from gfnet_video.datasets.clips import Clips, FrameCache, build_cache
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.datasets.source import CatalogSource, OwnSource, Source, keep_split, without_quarantined
+from gfnet_video.datasets.quarantine import without_quarantined
+from gfnet_video.datasets.source import CatalogSource, OwnSource, Source, keep_split
 from gfnet_video.errors import ConfigError
 from gfnet_video.evaluation.metrics import StepLogits, accuracy, step_logits_of
 from gfnet_video.evaluation.per_class import print_report, report_of
@@ -90,7 +91,8 @@ def _training_clips(source: Source, config: Config, limit: int | None, console: 
         make_mini(source.root, console)
     for note in source.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
-    manifest, left_out = without_quarantined(source.manifest("train"))
+    listed = source.manifest("train")
+    manifest, left_out = without_quarantined(listed, listed.root)
     for line in left_out:
         console.print(f"in quarantine, left out: {line}", markup=False, highlight=False, soft_wrap=True)
     if len(manifest.classes) != config.model.classes:

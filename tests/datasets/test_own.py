@@ -257,7 +257,6 @@ def test_names_in_any_bytes_survive(tmp_path: Path) -> None:
 
 
 def test_quarantined_clips_are_left_out_before_the_split(tmp_path: Path) -> None:
-    pytest.importorskip("gfnet_video.datasets.quarantine")
     row = {"path": "clap/3x.mp4", "kind": "truncated", "reason": "decoding ends after 2 frames"}
     (classes(tmp_path) / "quarantine.jsonl").write_text(json.dumps(row) + "\n")
     source = open_own(tmp_path)

@@ -46,15 +46,18 @@ def test_factored_softmax_is_the_product_of_its_factors() -> None:
         Classifier(6, 12, (3, 3))
 
 
-def test_evidence_is_the_mean_of_glances_and_the_scaled_mean_of_patches() -> None:
-    aggregator = Aggregator(4)
+@pytest.mark.parametrize("rising", [False, True])
+def test_evidence_is_the_mean_of_glances_and_the_scaled_mean_of_patches(rising: bool) -> None:
+    aggregator = Aggregator(4, rising=rising)
+    weights = torch.arange(1.0, 6.0) if rising else torch.ones(5)
     glance, focus, centres = torch.randn(2, 5, 4), torch.randn(2, 5, 4), torch.rand(2, 5, 2)
     with torch.no_grad():
         evidence, video = aggregator(Evidence.start(2, 4, glance), glance=glance, focus=focus, centres=centres)
         moved = torch.cat([torch.zeros(2, 1, 2), centres.diff(dim=1)], 1)
         seen = focus + aggregator.track(torch.cat([centres, moved], -1))
     for t in range(5):
-        scaled = (t + 1) ** 0.5 * seen[:, : t + 1].mean(1)
+        upto = weights[: t + 1, None] / weights[: t + 1].sum()
+        scaled = (t + 1) ** 0.5 * (upto * seen[:, : t + 1]).sum(1)
         assert torch.allclose(video[:, t], glance[:, : t + 1].mean(1) + scaled, atol=1e-6)
     assert torch.equal(evidence.last, centres[:, -1])
 
