@@ -56,13 +56,14 @@ class Classifier(nn.Module):
 
 
 class Aggregator(nn.Module):
-    """Mean of the glances' logits plus scaled mean of the focus looks' logits; it holds no matter which kind comes first.
+    """Mean of the glances' logits plus scaled mean of the focus looks' logits, whichever kind comes first.
 
     The mean of n focus looks is scaled by the root of n: each patch is trained to be right by itself, and n patches
     that agree say more than one, though less than n independent witnesses. rising: the n-th look weighs n, because
     where it looks was chosen after n glances, and the first could not know what moves; else all weigh the same.
-    Glances carry their history in their shift buffers and are trained as a mean. A patch that follows an object hides its motion, so each focus look's evidence
-    also sees where the patch was and how it moved: a small network on (y, x, dy, dx).
+    Glances carry their history in their shift buffers and are trained as a mean. A patch that follows an object hides
+    its motion, so each focus look's evidence also sees where the patch was and how it moved: a small network on
+    (y, x, dy, dx).
     """
 
     def __init__(self, classes: int, factors: tuple[int, ...] = (), hidden: int = 32, *, rising: bool = False) -> None:
