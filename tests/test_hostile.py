@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from gfnet_video.cli.main import run
 from gfnet_video.datasets.quarantine import read_quarantine
+from gfnet_video.errors import printable
 from gfnet_video.inference.report import encodable
 from gfnet_video.video.probe import BAD, examine
 from gfnet_video.video.reader import VideoReader
@@ -95,3 +97,39 @@ def _compare(case: Case, indices: list[int]) -> bool:
         assert np.abs(frame.astype(int) - truth[index]).mean() < 1, (case, index)
         assert not case.whole or number(frame) == index
     return True
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A model that trains in seconds."""
+    look = {"backbone": "mobilenetv2_050", "side": 32, "stride": 16}
+    stage = {"name": "s", "epochs": 1, "lr": 0.001, "batch": 8, "train": ["glance", "aggregator"]}
+    model = {"classes": 2, "frames": 2, "frame_side": 32, "glance": look}
+    train = {"initial": "none", "cache": False, "max_bad": 1.0, "stages": [stage]}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump({"dataset": "folder", "model": model, "train": train}))
+    return tmp_path / "small.yaml"
+
+
+def test_train_accounts_for_each(tmp_path: Path, config: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What cannot be read is named once and counted, never another clip in its place; quarantine spares the rest."""
+    cases, root = hostile.plant(tmp_path / "set"), tmp_path / "two classes"
+    kind = {family: "ab"[n % 2] for n, family in enumerate(sorted({c.family for c in cases}))}
+    for family, name in kind.items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / family).rename(root / name / family)
+    paths = {root / kind[c.family] / c.path.relative_to(tmp_path / "set"): c.whole for c in cases}
+    command = ["train", str(root), "--config", str(config), "--run"]
+    assert run([*command, str(tmp_path / "one")]) == 0
+    err = capfd.readouterr().err
+    lost = {line.removeprefix("left out: ") for line in err.splitlines() if line.startswith("left out: ")}
+    row = json.loads((tmp_path / "one" / "log.jsonl").read_text())
+    assert row["bad"] == len(lost) > 20 and "Traceback" not in err
+    named = [path for path in paths if any(line.startswith(f"{printable(str(path))}: ") for line in lost)]
+    assert len(named) == len(lost) and not any(paths[path] for path in named)
+    # With the usual cap the run ends, and says by which file it began.
+    assert run([*command, str(tmp_path / "two"), "--set", "train.max_bad=0.01"]) == 4
+    assert "training clips cannot be read; allowed are 1% (train.max_bad); first: " in capfd.readouterr().err
+    assert run(["check", str(root), "--quarantine"]) == 1
+    assert run([*command, str(tmp_path / "three")]) == 0
+    assert json.loads((tmp_path / "three" / "log.jsonl").read_text())["bad"] == 0
+    assert "clips are in quarantine and left out: " in capfd.readouterr().err

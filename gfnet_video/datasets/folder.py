@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gfnet_video.datasets.frame_folders import FRAME, template_in
 from gfnet_video.datasets.groups import Found
 from gfnet_video.datasets.lists import Row, name_labels, read_rows
 from gfnet_video.errors import DataError, printable, unknown
@@ -19,7 +19,6 @@ SPLITS = {
     "calibration": "calibration",
     **dict.fromkeys(("test", "testing"), "test"),
 }
-FRAME = re.compile(r"(\D*)(\d+)(\.jpe?g|\.png)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def _is_split(folder: Path) -> bool:
     """Whether classes lie below, not clips: `train` may be a class, of vehicles."""
     if any(_is_video(p) for p in folder.iterdir()):
         return False
-    return any(not p.name.startswith(".") and not _frame(p) for p in folder.iterdir() if p.is_dir())
+    return any(not p.name.startswith(".") and not template_in(p) for p in folder.iterdir() if p.is_dir())
 
 
 def _of_split(folder: Path) -> Iterator[Found]:
@@ -116,7 +115,7 @@ def _of_class(folder: Path, root: Path) -> Iterator[Found]:
         for name in sorted(files):
             if _is_video(here / name):
                 yield Found(_below(here / name, root), (folder.name,), "" if session == "." else session)
-        if here != folder and _frame(here) and not any(_is_video(here / n) for n in files):
+        if here != folder and template_in(here) and not any(_is_video(here / n) for n in files):
             parent = os.path.dirname(session)
             yield Found(_below(here, root), (folder.name,), parent, frames=count_frames(here))
 
@@ -136,12 +135,6 @@ def _below(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _frame(folder: Path) -> re.Match[str] | None:
-    """The name of a folder's first frame, taken apart; None where it holds none."""
-    names = sorted(p.name for p in folder.iterdir())
-    return next((found for name in names if (found := FRAME.fullmatch(name))), None)
-
-
 def count_frames(folder: Path) -> int:
     """How many numbered pictures lie in a folder; 0 where there is none."""
     return sum(FRAME.fullmatch(p.name) is not None for p in folder.iterdir()) if folder.is_dir() else 0
@@ -158,7 +151,7 @@ def _template(root: Path, clips: list[Found]) -> str:
             f"{printable(root)}: {printable(one.path)} is a folder of frames and {printable(other.path)} a video; "
             "expected one kind for all clips"
         )
-    found = _frame(root / clips[0].path)
-    if found is None:
+    found = template_in(root / clips[0].path)
+    if not found:
         raise DataError(f"{printable(root / clips[0].path)}: holds no numbered frames, as 00001.jpg or img_00001.jpg")
-    return f"{found[1].replace('%', '%%')}%0{len(found[2])}d{found[3]}"
+    return found

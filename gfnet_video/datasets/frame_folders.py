@@ -18,6 +18,16 @@ PIXELS = 2**26  # twice 8K
 NUMBER = re.compile(r"%0?\d*d")
 
 
+FRAME = re.compile(r"(\D*)(\d+)(\.jpe?g|\.png)", re.IGNORECASE)
+
+
+def template_in(folder: Path) -> str:
+    """How the frames that lie in a folder are named (`%05d.jpg`), from the first of them; empty where none does."""
+    names = sorted(p.name for p in folder.iterdir())
+    found = next((match for name in names if (match := FRAME.fullmatch(name))), None)
+    return f"{found[1].replace('%', '%%')}%0{len(found[2])}d{found[3]}" if found else ""
+
+
 class FolderReader:
     """Frames of one folder by index, with the reading surface of VideoReader.
 

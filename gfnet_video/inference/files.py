@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from gfnet_video.datasets.frame_folders import template_in
 from gfnet_video.errors import DataError, printable
 from gfnet_video.video.suffixes import SUFFIXES
 
@@ -14,8 +15,8 @@ from gfnet_video.video.suffixes import SUFFIXES
 def find_videos(inputs: Iterable[str]) -> list[Path]:
     """Files in the order given; a folder's videos (by suffix, recursive) and a glob's matches in sorted order.
 
-    A name that exists is taken as it is, whatever characters it holds; one that does not is kept, to be reported in its
-    place. Raises DataError for a folder without
+    A folder of numbered pictures and no video is itself a video. A name that exists is taken as it is, whatever
+    characters it holds; one that does not is kept, to be reported in its place. Raises DataError for a folder without
     videos or that cannot be read, and for a glob that matches nothing.
     """
     found: list[Path] = []
@@ -31,8 +32,11 @@ def find_videos(inputs: Iterable[str]) -> list[Path]:
 
 def _inside(folder: Path) -> list[Path]:
     """All by suffix, links that lead nowhere among them; folders behind links are not walked."""
-    names = (Path(at, name) for at, _, files in os.walk(folder, onerror=_unreadable) for name in files)
-    videos = sorted(p for p in names if p.suffix.lower() in SUFFIXES)
+    videos: list[Path] = []
+    for at, _, names in os.walk(folder, onerror=_unreadable):
+        found = [Path(at, name) for name in names if Path(name).suffix.lower() in SUFFIXES]
+        videos += found or ([Path(at)] if template_in(Path(at)) else [])
+    videos.sort()
     if not videos:
         raise DataError(f"{printable(folder)}: no videos in this folder; known suffixes: {', '.join(sorted(SUFFIXES))}")
     return videos

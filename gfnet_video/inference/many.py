@@ -14,7 +14,7 @@ from gfnet_video.checkpoint import Recogniser
 from gfnet_video.errors import VideoError
 from gfnet_video.inference.macs import LookMacs, count_macs
 from gfnet_video.inference.report import Outcome
-from gfnet_video.inference.runner import Options, predict
+from gfnet_video.inference.runner import Opened, Options, open_video, predict
 from gfnet_video.video.remote import ReadingWorker, RemoteReader, reading
 from gfnet_video.video.worker import LIMITS, Limits
 
@@ -33,9 +33,14 @@ def predict_many(
         return
     worker = ReadingWorker(reading, limits or LIMITS)
     try:
-        yield from _each(model, listed, replace(options, video=partial(RemoteReader, worker=worker)), macs)
+        yield from _each(model, listed, replace(options, video=partial(_open, worker=worker)), macs)
     finally:
         worker.close()
+
+
+def _open(path: Path, *, worker: ReadingWorker, reader: str) -> Opened:
+    """A file in the other process; pictures in a folder need no decoder that could hang."""
+    return open_video(path) if path.is_dir() else RemoteReader(path, worker=worker, reader=reader)
 
 
 def _each(model: Recogniser, paths: list[Path], options: Options, macs: LookMacs) -> Iterator[Outcome]:

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from gfnet_video.checkpoint import Recogniser
 from gfnet_video.errors import ConfigError, DataError, printable, unknown
 from gfnet_video.files import whole
+from gfnet_video.inference.runner import open_video
 from gfnet_video.records import Prediction
-from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.transforms import resize_crop
 
 CELL, GAP, BAR, TITLE = 120, 6, 10, 26  # pixels
@@ -67,7 +67,7 @@ def _row(model: Recogniser, p: Prediction) -> Image.Image:
 def _looked_at(model: Recogniser, p: Prediction) -> list[np.ndarray]:
     """The frames the model saw, uncut: only those that were decoded for it."""
     config = model.config
-    with VideoReader(p.path) as video:
+    with open_video(p.path) as video:
         wanted = p.frame_indices[: config.frames]  # where the focus has frames of its own, those of the glance
         cut = partial(resize_crop, frame_side=config.frame_side, short_side=config.short_side)
         return [cut(f[None])[0].permute(1, 2, 0).numpy() for f in video.read(wanted)]

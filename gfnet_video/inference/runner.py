@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from gfnet_video.checkpoint import Card, Recogniser
 from gfnet_video.config import ModelConfig
+from gfnet_video.datasets.frame_folders import FolderReader, template_in
 from gfnet_video.errors import VideoError
 from gfnet_video.inference.macs import LookMacs, count_macs, looked
 from gfnet_video.inference.timing import Seconds, timed_items, timed_looks
@@ -22,17 +24,26 @@ from gfnet_video.video.remote import RemoteReader
 from gfnet_video.video.samplers import uniform_indices
 from gfnet_video.video.transforms import normalise, resize_crop
 
+Opened = VideoReader | RemoteReader | FolderReader
+
+
+def open_video(path: str | Path, *, reader: str = "auto") -> VideoReader | FolderReader:
+    """A video file, or a folder of numbered pictures. Raises VideoError."""
+    if os.path.isdir(path) and (template := template_in(Path(path))):
+        return FolderReader(path, template)
+    return VideoReader(path, reader=reader)
+
 
 @dataclass(frozen=True)
 class Options:
     """How to infer. confidence: replaces all thresholds; exits off: all looks are taken; chunk: frames a step; video:
-    what opens a file, in this process (VideoReader) or in another (RemoteReader)."""
+    what opens a file, in this process or in another (RemoteReader)."""
 
     confidence: float | None = None
     exits: bool = True
     reader: str = "auto"
     chunk: int = 1
-    video: Callable[..., VideoReader | RemoteReader] = VideoReader
+    video: Callable[..., Opened] = open_video
 
 
 def rule_of(card: Card, options: Options) -> ExitRule:
@@ -48,7 +59,7 @@ def frames(model: Recogniser, path: str | Path, *, reader: str = "auto") -> Iter
     Those of the glance, each decoded when it is asked for. Raises VideoError; VideoEnded where the file ends before its
     header says.
     """
-    with VideoReader(path, reader=reader) as video:
+    with open_video(path, reader=reader) as video:
         yield from _frames(model, video, uniform_indices(_claimed(video), model.config.frames), defaultdict(float))
 
 
@@ -110,16 +121,14 @@ def indices_of(config: ModelConfig, total: int) -> tuple[list[int], list[int]]:
     return uniform_indices(total, config.frames), own
 
 
-def _claimed(video: VideoReader | RemoteReader) -> int:
+def _claimed(video: Opened) -> int:
     count = video.header_frames if video.header_frames else video.count()
     if count < 1:
         raise VideoError(video.path, "no frame can be decoded")
     return count
 
 
-def _frames(
-    model: Recogniser, video: VideoReader | RemoteReader, indices: list[int], seconds: Seconds
-) -> Iterator[Tensor]:
+def _frames(model: Recogniser, video: Opened, indices: list[int], seconds: Seconds) -> Iterator[Tensor]:
     config = model.config
     for pixels in timed_items(video.read(indices), seconds, "decode"):
         began = time.perf_counter()

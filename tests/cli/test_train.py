@@ -125,7 +125,7 @@ def test_absent_data_says_what_to_do(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert train("--data", tmp_path) == 4
     err = capfd.readouterr().err
     assert err.count("\n") == 1
-    assert "download: https://" in err and "licence: " in err and "gfnet-video train --dataset sthv2 --data" in err
+    assert "download: https://" in err and "licence: " in err and "gfnet-video prepare sthv2 SRC" in err
 
 
 @pytest.mark.parametrize(

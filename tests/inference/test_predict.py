@@ -9,11 +9,13 @@ import pytest
 import torch
 
 import gfnet_video as gf
-from gfnet_video.errors import ConfigError
+from gfnet_video.errors import ConfigError, VideoError
 from gfnet_video.inference import runner
 from gfnet_video.inference.batch import run_batch
 from gfnet_video.inference.macs import Looked, count_macs
+from gfnet_video.inference.many import predict_many
 from gfnet_video.inference.runner import Options
+from gfnet_video.records import Prediction
 from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.samplers import uniform_indices
 from tests import models
@@ -105,3 +107,24 @@ def test_macs_are_those_of_the_networks(checkpoint: Path, clip: Path) -> None:
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(whole(model, clip))
     assert found.gmacs == pytest.approx(counter.get_total_flops() / 2e9, rel=0.02)
+
+
+def test_a_folder_of_pictures_is_a_video(checkpoint: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from gfnet_video.inference.files import find_videos
+    from tests.clips import paint
+
+    for clip in ("a", "b/c"):
+        (tmp_path / clip).mkdir(parents=True)
+        for n in range(1, 13):
+            Image.fromarray(paint(n)).save(tmp_path / clip / f"{n:05d}.jpg", quality=95)
+    assert find_videos([str(tmp_path)]) == [tmp_path / "a", tmp_path / "b" / "c"]
+    model = gf.load(checkpoint)
+    found = gf.predict(model, tmp_path / "a")
+    assert found.frame_indices == tuple(uniform_indices(12, 6))
+    again = list(predict_many(model, find_videos([str(tmp_path)]), Options()))
+    assert [p.step_scores for p in again if isinstance(p, Prediction)] == [found.step_scores] * 2
+    (tmp_path / "a" / "00004.jpg").unlink()
+    with pytest.raises(VideoError, match=r"00004\.jpg: no such frame"):
+        gf.predict(model, tmp_path / "a")
