@@ -13,6 +13,7 @@ from gfnet_video.strict import as_yaml, from_dict, override, parse_yaml, to_dict
 ORDERS = ("interleaved", "glance_first")
 TEMPORAL = ("causal", "both")
 PATCH = ("per_frame", "shared")
+SAMPLERS = ("uniform", "dense", "coarse_to_fine")
 PATCHES = ("none", "random", "sampled", "policy")
 CROPS = ("none", "multi_scale")
 PARTS = ("glance", "focus", "policy", "aggregator")
@@ -48,6 +49,7 @@ class ModelConfig:
 
     short_side: frames are scaled to it before the middle square of frame_side is cut; 0: to frame_side itself.
     frames: those of the glance, and of the focus too unless `focus_frames` says how many others of the clip it sees.
+    sampler: "uniform" segments, a "dense" window, or uniform ones visited "coarse_to_fine", which no shift bears.
     temporal: shift "causal", or "both" ways, offline. patch: a centre "per_frame", or one "shared" by the clip, which
     is picked when the whole clip has been glanced at, as both-way shift always is.
     """
@@ -59,6 +61,7 @@ class ModelConfig:
     focus: LookConfig | None = None
     focus_frames: int = 0
     short_side: int = 0
+    sampler: str = "uniform"
     order: str = "interleaved"
     temporal: str = "causal"
     patch: str = "per_frame"
@@ -76,9 +79,12 @@ class ModelConfig:
         _within("focus_frames", self.focus_frames, 0)
         if self.short_side and self.short_side < self.frame_side:
             raise ConfigError(f"short_side is {self.short_side}; expected 0 or at least frame_side ({self.frame_side})")
-        for name, known in (("order", ORDERS), ("temporal", TEMPORAL), ("patch", PATCH)):
+        for name, known in (("order", ORDERS), ("temporal", TEMPORAL), ("patch", PATCH), ("sampler", SAMPLERS)):
             if getattr(self, name) not in known:
                 raise ConfigError(unknown(name, getattr(self, name), known))
+        looks = [look for look in (self.glance, self.focus) if look is not None]
+        if self.sampler == "coarse_to_fine" and any(look.shift for look in looks):
+            raise ConfigError("sampler is coarse_to_fine, out of time's order; set shift: false in every look")
         if self.focus is not None:
             self._check_focus()
         for name, look in (("glance", self.glance), ("focus", self.focus)):

@@ -9,20 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfnet_video.config import ModelConfig
+from gfnet_video.config import SAMPLERS, ModelConfig
 from gfnet_video.datasets.clip_file import frames_of, has_span, open_source, part
 from gfnet_video.datasets.frame_cache import FrameCache, Progress, build_cache
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import ConfigError, VideoError, unknown
 from gfnet_video.video.augment import Draw, Recipe, augmented, draw
 from gfnet_video.video.reader import VideoEnded
-from gfnet_video.video.samplers import clips_of_indices, dense_indices, jittered_indices, uniform_indices
+from gfnet_video.video.samplers import clips_of_indices, sampled
 from gfnet_video.video.transforms import resize_crop
 
-__all__ = ["SAMPLERS", "Clips", "FrameCache", "View", "build_cache", "open_clips"]
-
-# How frames are chosen: for measuring, and in training by dice.
-SAMPLERS = {"uniform": (uniform_indices, jittered_indices), "dense": (dense_indices, dense_indices)}
+__all__ = ["Clips", "FrameCache", "View", "build_cache", "open_clips"]
 
 
 @dataclass(frozen=True)
@@ -95,14 +92,11 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
 
     def indices(self, total: int, index: int) -> list[int]:
         """Which frames of a clip of `total` frames: first the glance's, then the focus' own."""
-        fixed, drawn = SAMPLERS[self.sampler]
-        rng = np.random.default_rng([self.seed, self.epoch, index])
+        rng = np.random.default_rng([self.seed, self.epoch, index]) if self.jitter else None
         counts = [count for count in (self.frames, self.focus_frames) if count]
-        if self.jitter:
-            return [i for count in counts for i in drawn(total, count, rng)]
-        if self.view.clip:
+        if self.view.clip and self.sampler == "uniform":
             return [i for count in counts for i in clips_of_indices(total, count)[self.view.clip]]
-        return [i for count in counts for i in fixed(total, count)]
+        return [i for count in counts for i in sampled(self.sampler, total, count, rng)]
 
     def read(self, index: int) -> Tensor:
         """The sampled frames of one clip (T,3,side,side) uint8. Raises VideoError, VideoEnded where it ends early."""
@@ -127,7 +121,7 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
             wanted = np.array(self.indices(count, index)) + first
             order = wanted.argsort(kind="stable")  # a file is read forwards
             frames = np.stack(list(source.read(wanted[order].tolist())))
-            return frames if self.focus_frames == 0 else frames[order.argsort()]
+            return frames[order.argsort()]
 
     def _cached(self, cache: FrameCache, index: int, total: int | None) -> np.ndarray:
         path = self.manifest.path(index)
@@ -159,6 +153,7 @@ def open_clips(
         config.frames,
         config.frame_side,
         cache=held,
+        sampler=config.sampler,
         focus_frames=config.focus_frames,
         short_side=config.short_side,
         view=view,

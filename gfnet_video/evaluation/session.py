@@ -31,7 +31,7 @@ def calibrate_folder(folder: Path, source: Source, split: str, *, max_drop: floa
         "clips": len(labels),
         "failed": len(steps.failed),
         "digest": manifest.digest(),
-        "sampler": "uniform",
+        "sampler": model.config.sampler,
         "frames": model.config.frames,
         "order": model.config.order,
         "chunk": 1,

@@ -70,7 +70,8 @@ def _looked_at(model: Recogniser, p: Prediction) -> list[np.ndarray]:
     with open_video(p.path) as video:
         wanted = p.frame_indices[: config.frames]  # where the focus has frames of its own, those of the glance
         cut = partial(resize_crop, frame_side=config.frame_side, short_side=config.short_side)
-        return [cut(f[None])[0].permute(1, 2, 0).numpy() for f in video.read(wanted)]
+        shown = dict(zip(sorted(wanted), video.read(sorted(wanted)), strict=True))
+        return [cut(shown[i][None])[0].permute(1, 2, 0).numpy() for i in wanted]
 
 
 def _centre(model: Recogniser, p: Prediction, frame: int) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from gfnet_video.checkpoint import Card, Recogniser
@@ -21,7 +22,7 @@ from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.records import Prediction, Step
 from gfnet_video.video.reader import VideoEnded, VideoReader
 from gfnet_video.video.remote import RemoteReader
-from gfnet_video.video.samplers import uniform_indices
+from gfnet_video.video.samplers import sampled
 from gfnet_video.video.transforms import normalise, resize_crop
 
 Opened = VideoReader | RemoteReader | FolderReader
@@ -60,7 +61,8 @@ def frames(model: Recogniser, path: str | Path, *, reader: str = "auto") -> Iter
     header says.
     """
     with open_video(path, reader=reader) as video:
-        yield from _frames(model, video, uniform_indices(_claimed(video), model.config.frames), defaultdict(float))
+        indices, _ = indices_of(model.config, _claimed(video))
+        yield from _frames(model, video, indices, defaultdict(float))
 
 
 def predict(
@@ -117,8 +119,8 @@ def _predict(
 
 def indices_of(config: ModelConfig, total: int) -> tuple[list[int], list[int]]:
     """The frames of a clip of `total` that the glance sees, and those that the focus sees where they are others."""
-    own = uniform_indices(total, config.focus_frames) if config.focus_frames else []
-    return uniform_indices(total, config.frames), own
+    own = sampled(config.sampler, total, config.focus_frames) if config.focus_frames else []
+    return sampled(config.sampler, total, config.frames), own
 
 
 def _claimed(video: Opened) -> int:
@@ -130,12 +132,23 @@ def _claimed(video: Opened) -> int:
 
 def _frames(model: Recogniser, video: Opened, indices: list[int], seconds: Seconds) -> Iterator[Tensor]:
     config = model.config
-    for pixels in timed_items(video.read(indices), seconds, "decode"):
+    for pixels in timed_items(_in_order(video, indices), seconds, "decode"):
         began = time.perf_counter()
         small = resize_crop(pixels[None], frame_side=config.frame_side, short_side=config.short_side)
         ready = normalise(small, config.mean, config.std)
         seconds["preprocess"] += time.perf_counter() - began
         yield ready
+
+
+def _in_order(video: Opened, indices: list[int]) -> Iterator[np.ndarray]:
+    """Frames in the order asked for. A file is read forwards: one that lies further back begins a new reading."""
+    forwards: list[int] = []
+    for index in indices:
+        if forwards and index < forwards[-1]:
+            yield from video.read(forwards)
+            forwards = []
+        forwards.append(index)
+    yield from video.read(forwards)
 
 
 def _summary(

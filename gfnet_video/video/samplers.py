@@ -7,7 +7,8 @@ from math import ceil
 
 import numpy as np
 
-from gfnet_video.errors import ConfigError
+from gfnet_video.config import SAMPLERS
+from gfnet_video.errors import ConfigError, unknown
 
 
 def uniform_indices(frames: int, count: int) -> list[int]:
@@ -111,6 +112,23 @@ def span_frames(frames: int, fps: float, span: tuple[float, float]) -> tuple[int
     if end <= first:
         first, end = max(0, first - 1), max(1, first)
     return first, max(0, min(frames, end) - first)
+
+
+def sampled(name: str, frames: int, count: int, rng: np.random.Generator | None = None) -> list[int]:
+    """`count` frames of a clip by the sampler of that name, a row of SAMPLERS, in the order in which they are visited.
+
+    rng: the dice of training; without them the choice is fixed. Raises ConfigError for an unknown name, and where a
+    number is below 1.
+
+    >>> sampled("coarse_to_fine", 80, 4)
+    [30, 10, 70, 50]
+    """
+    if name not in SAMPLERS:
+        raise ConfigError(unknown("sampler", name, SAMPLERS))
+    if name == "dense":
+        return dense_indices(frames, count, rng)
+    chosen = uniform_indices(frames, count) if rng is None else jittered_indices(frames, count, rng)
+    return [chosen[i] for i in coarse_to_fine(count)] if name == "coarse_to_fine" else chosen
 
 
 def all_indices(frames: int) -> list[int]:

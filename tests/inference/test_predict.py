@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,22 @@ import pytest
 import torch
 
 import gfnet_video as gf
+from gfnet_video.checkpoint import Card, Recogniser
+from gfnet_video.config import Config, TrainConfig
+from gfnet_video.datasets.clips import open_clips
+from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import ConfigError, VideoError
 from gfnet_video.inference import runner
 from gfnet_video.inference.batch import run_batch
 from gfnet_video.inference.macs import Looked, count_macs
 from gfnet_video.inference.many import predict_many
+from gfnet_video.inference.overlay import draw
 from gfnet_video.inference.runner import Options
+from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.records import Prediction
 from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.samplers import uniform_indices
+from gfnet_video.video.transforms import normalise
 from tests import models
 from tests.clips import encode
 
@@ -128,3 +136,20 @@ def test_a_folder_of_pictures_is_a_video(checkpoint: Path, tmp_path: Path) -> No
     (tmp_path / "a" / "00004.jpg").unlink()
     with pytest.raises(VideoError, match=r"00004\.jpg: no such frame"):
         gf.predict(model, tmp_path / "a")
+
+
+def test_frames_are_visited_coarse_to_fine_and_decoded_only_when_visited(clip: Path, tmp_path: Path) -> None:
+    still = replace(models.config().glance, shift=False)
+    config = models.config(glance=still, focus=replace(still, side=32), sampler="coarse_to_fine")
+    card = Card(Config("sthv2", config, TrainConfig(())), tuple("abcde"), ExitRule.never(models.FRAMES))
+    model = Recogniser(card).eval()
+    order = [15, 3, 33, 9, 21, 27]  # of the middles of six segments of six frames
+    found = gf.predict(model, clip)
+    assert list(found.frame_indices) == order
+    names = [clip.name]
+    read = open_clips(Manifest.of("test", "abcde", clip.parent, names, names, [0]), config, None).read(0)
+    assert torch.equal(normalise(read, config.mean, config.std), whole(model, clip)[0])
+    assert gf.predict(model, clip, confidence=0.01).frame_indices == (15,)
+    draw(model, [found], tmp_path / "looked.png")
+    with pytest.raises(ConfigError, match="out of time's order; set shift: false in every look"):
+        models.config(sampler="coarse_to_fine")
