@@ -30,6 +30,7 @@ from gfnet_video.cli.main import VERBS
     show_default=True,
     help="exits: as it infers; centre: one clip, centre crop, all looks; full: two clips, three squares of the frame.",
 )
+@click.option("--device", default="auto", show_default=True, help="auto: a GPU where there is one; or cpu, cuda:1.")
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="The first N clips only.")
 @click.option(
@@ -46,6 +47,7 @@ def command(
     confidence: float | None,
     no_exit: bool,
     protocol: str,
+    device: str,
     batch: int,
     limit: int | None,
     rows: Path | None,
@@ -60,6 +62,7 @@ def command(
     from gfnet_video.evaluation.protocols import evaluate_views
     from gfnet_video.files import write_text
     from gfnet_video.inference.runner import Options, rule_of
+    from gfnet_video.nn.device import pick_device
 
     if no_exit and confidence is not None:
         raise click.UsageError("--no-exit and --confidence exclude each other")
@@ -67,7 +70,7 @@ def command(
         raise click.UsageError(
             f"--protocol {protocol} takes all looks of every view; --confidence, --rows and --cache go without"
         )
-    model = load(name)
+    model = load(name).to(pick_device(device))
     opened = open_held_out(model.card, source, data_name, split, data=data, class_file=classes)
     manifest = opened.manifest(split, model.card.classes)
     manifest = manifest if limit is None else manifest.head(limit)

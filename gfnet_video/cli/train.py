@@ -27,6 +27,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--val", type=PATH, default=None, help="A second list, to measure on.")
 @click.option("--run", type=PATH, default=None, help="Folder of the run; default: runs/NAME.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a field, as in train.seed=1.")
+@click.option("--device", default="auto", show_default=True, help="auto: a GPU where there is one; or cpu, cuda:1.")
 @click.option("--resume", is_flag=True, help="Go on from the run's last state.")
 @click.option("--dry-run", is_flag=True, help="Decode all clips, say what would be trained, write nothing.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
@@ -40,6 +41,7 @@ def command(
     val: Path | None,
     run: Path | None,
     overrides: tuple[str, ...],
+    device: str,
     resume: bool,
     dry_run: bool,
     print_config: bool,
@@ -69,7 +71,8 @@ def command(
         return 0
     if dry_run:
         return _dry_run(opened, config, limit)
-    folder = train_session(opened, config, run or Path("runs") / config.name, resume=resume, limit=limit)
+    place = run or Path("runs") / config.name
+    folder = train_session(opened, config, place, resume=resume, limit=limit, device=device)
     click.echo(f"model written to {folder}", err=True)
     return 0
 

@@ -25,6 +25,7 @@ from gfnet_video.evaluation.metrics import (
 from gfnet_video.inference.batch import run_batch
 from gfnet_video.inference.macs import count_macs, looked
 from gfnet_video.model import parted
+from gfnet_video.nn.device import device_of
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.video.transforms import normalise
 
@@ -90,7 +91,7 @@ def _executed(model: Recogniser, clips: Clips, rule: ExitRule, batch: int) -> tu
         good, pixels = read_batch(clips, range(start, min(len(clips), start + batch)), {})
         if good:
             began = time.perf_counter()
-            frames, glanced = parted(normalise(pixels, config.mean, config.std), config)
+            frames, glanced = parted(normalise(pixels.to(device_of(model)), config.mean, config.std), config)
             left = run_batch(model, frames, rule, glance_frames=glanced)
             seconds += time.perf_counter() - began
             exits[good], logits[good] = left.steps, left.logits

@@ -14,6 +14,7 @@ from gfnet_video.datasets.clips import Clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import VideoError
 from gfnet_video.model import GFNet, parted
+from gfnet_video.nn.device import device_of
 from gfnet_video.video.transforms import normalise
 
 
@@ -73,7 +74,7 @@ def step_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
 def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frames: int | None = None) -> StepLogits:
     """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own."""
     model.eval()
-    config, n = model.config, len(clips)
+    config, n, device = model.config, len(clips), device_of(model)
     logits = torch.full((n, model.steps, config.classes), math.nan)
     looks = 0 if model.focus_net is None else model.steps - model.glances_first
     centres = torch.full((n, looks, 2), math.nan)
@@ -86,10 +87,10 @@ def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frame
         if shuffle_frames is not None:
             pixels = torch.stack([_shuffled(p, shuffle_frames, i) for i, p in zip(good, pixels, strict=True)])
         began = time.perf_counter()
-        frames, glanced = parted(normalise(pixels, config.mean, config.std), config)
+        frames, glanced = parted(normalise(pixels.to(device), config.mean, config.std), config)
         found = model(frames, glance_frames=glanced)
         seconds += time.perf_counter() - began
-        logits[good], centres[good] = found.step_logits, found.centres
+        logits[good], centres[good] = found.step_logits.cpu(), found.centres.cpu()
     return StepLogits(logits, torch.from_numpy(clips.manifest.labels), centres, failed, seconds)
 
 

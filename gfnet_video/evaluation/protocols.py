@@ -13,6 +13,7 @@ from gfnet_video.datasets.clips import View, open_clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.evaluation.metrics import accuracy, mean_average_precision, step_logits_of, truth_of
 from gfnet_video.inference.macs import count_macs, looked
+from gfnet_video.nn.device import device_of
 
 # TSM's two: one clip and the centre crop; two clips and three squares along the longer side, at full resolution.
 PROTOCOLS = {
@@ -29,7 +30,7 @@ def at_full_resolution(model: Recogniser) -> Recogniser:
     wider = replace(config, frame_side=side, short_side=0, glance=glance)
     found = Recogniser(replace(model.card, config=replace(model.card.config, model=wider)))
     found.load_state_dict(model.state_dict())
-    return found.eval()
+    return found.to(device_of(model)).eval()
 
 
 def evaluate_views(

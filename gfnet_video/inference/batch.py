@@ -14,7 +14,7 @@ from gfnet_video.nn.state import State
 
 @dataclass(frozen=True)
 class Exits:
-    """Where each video stopped: `logits` (B,K) and `steps` (B,), 0-based."""
+    """Where each video stopped: `logits` (B,K) and `steps` (B,), 0-based, both on the CPU."""
 
     logits: Tensor
     steps: Tensor
@@ -48,15 +48,15 @@ class _Rows:
 
     def __init__(self, model: GFNet, count: int, like: Tensor, rule: ExitRule) -> None:
         self.rule, self.left = rule, torch.arange(count)
-        self.logits = like.new_zeros(count, model.config.classes)
+        self.logits = torch.zeros(count, model.config.classes, dtype=like.dtype)
         self.steps = torch.zeros(count, dtype=torch.long)
 
     def leave(self, logits: Tensor, step: int, *, last: bool) -> Tensor:
         """Let those go that are sure after `step`, at the last one all; returns which rows of the present stay."""
-        self.logits[self.left], self.steps[self.left] = logits, step
+        self.logits[self.left], self.steps[self.left] = logits.cpu(), step
         stay = ~self.rule.fires(logits, step) & torch.tensor(not last)
         kept = stay.nonzero().squeeze(1)
-        self.left = self.left[kept]
+        self.left = self.left[kept.cpu()]
         return kept
 
     def exits(self) -> Exits:

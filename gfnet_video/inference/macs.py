@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gfnet_video.config import ModelConfig
 from gfnet_video.model import GFNet
+from gfnet_video.nn.device import device_of
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,8 @@ def looked(config: ModelConfig, step: int, chunk: int = 1) -> Looked:
 def count_macs(model: GFNet) -> LookMacs:
     """Run one frame of zeros and count; torch's counter knows convolutions and matrix products (2 FLOPs a MAC)."""
     side = model.config.frame_side
-    device = next(model.parameters()).device
     with FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 1, 3, side, side, device=device))
+        model(torch.zeros(1, 1, 3, side, side, device=device_of(model)))
     counts = counter.get_flop_counts()
 
     def gmacs(part: str) -> float:

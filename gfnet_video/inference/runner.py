@@ -18,6 +18,7 @@ from gfnet_video.datasets.frame_folders import FolderReader, template_in
 from gfnet_video.errors import VideoError
 from gfnet_video.inference.macs import LookMacs, count_macs, looked
 from gfnet_video.inference.timing import Seconds, timed_items, timed_looks
+from gfnet_video.nn.device import device_of
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.records import Prediction, Step
 from gfnet_video.video.reader import VideoEnded, VideoReader
@@ -135,7 +136,7 @@ def _frames(model: Recogniser, video: Opened, indices: list[int], seconds: Secon
     for pixels in timed_items(_in_order(video, indices), seconds, "decode"):
         began = time.perf_counter()
         small = resize_crop(pixels[None], frame_side=config.frame_side, short_side=config.short_side)
-        ready = normalise(small, config.mean, config.std)
+        ready = normalise(small.to(device_of(model)), config.mean, config.std)
         seconds["preprocess"] += time.perf_counter() - began
         yield ready
 

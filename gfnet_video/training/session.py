@@ -20,6 +20,7 @@ from gfnet_video.evaluation.metrics import StepLogits, accuracy, step_logits_of
 from gfnet_video.evaluation.per_class import print_report, report_of
 from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
+from gfnet_video.nn.device import pick_device
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.account import check_resumable, factor_accuracies, provenance
 from gfnet_video.training.initial import initialise
@@ -27,14 +28,24 @@ from gfnet_video.training.loading import training_recipe
 from gfnet_video.training.trainer import Report, train
 
 
-def train_session(source: Source, config: Config, run: Path, *, resume: bool = False, limit: int | None = None) -> Path:
+def train_session(
+    source: Source,
+    config: Config,
+    run: Path,
+    *,
+    resume: bool = False,
+    limit: int | None = None,
+    device: str = "auto",
+) -> Path:
     """Train `config` on the clips of `source`; returns the checkpoint folder `run`/model.
 
     mini is generated where it is absent. How clips of one's own were parted is kept in `run`/manifest.jsonl, and what
-    became of each class in `run`/report.json. Raises DataError (absent or bad data), ConfigError (the data has another
-    number of classes, or the run exists and resume was not asked for), CheckpointError.
+    became of each class in `run`/report.json. device: as `pick_device` takes it. Raises DataError (absent or bad
+    data), ConfigError (the data has another number of classes, or the run exists and resume was not asked for),
+    CheckpointError.
     """
     console = Console(stderr=True)
+    place = pick_device(device)
     if not config.train.stages:
         raise ConfigError("train.stages is empty: nothing to train")
     if (run / "last.pt").is_file():
@@ -52,6 +63,7 @@ def train_session(source: Source, config: Config, run: Path, *, resume: bool = F
     if not (run / "last.pt").is_file():
         (run / "log.jsonl").unlink(missing_ok=True)
         initialise(model, config.train)
+    model = model.to(place)
     cache = source.cache(run)
     clips = clips_of(manifest, config, cache, console, jitter=True)
     dev = clips_of(source.manifest("dev"), config, cache, console)

@@ -20,6 +20,7 @@ from gfnet_video.datasets.clips import Clips
 from gfnet_video.errors import CheckpointError, ConfigError, DataError
 from gfnet_video.files import whole
 from gfnet_video.model import GFNet, parted
+from gfnet_video.nn.device import device_of
 from gfnet_video.nn.patches import smooth_tracks
 from gfnet_video.training.augment import augment
 from gfnet_video.training.loading import Loader
@@ -122,7 +123,7 @@ def _epoch(
         )
     labelled = clips.manifest.labels.tolist()
     weights = class_weights(labelled, config.model.classes) if config.train.balance == "loss" else None
-    saved, bad, told = time.monotonic(), list[str](), 0
+    saved, bad, told, device = time.monotonic(), list[str](), 0, device_of(model)
     epoch = 1000 * place.stage + place.epoch
     for number, batch in enumerate(loader.epoch(epoch, batches[place.batch :]), place.batch):
         began = time.monotonic()
@@ -139,8 +140,9 @@ def _epoch(
         progress = done / total
         generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
-        frames = augment(normalise(batch.pixels, config.model.mean, config.model.std), config.train, generator)
-        loss, reward = _loss(model, stage, frames, batch.labels, weights, progress, generator)
+        pixels, labels = batch.pixels.to(device), batch.labels.to(device)
+        frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
+        loss, reward = _loss(model, stage, frames, labels, weights, progress, generator)
         if not bool(loss.isfinite()):
             raise ConfigError(
                 f"the loss is {loss.item()} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
