@@ -15,9 +15,9 @@ from gfnet_video.datasets.manifest_file import Entry
 from gfnet_video.errors import ConfigError, DataError
 from gfnet_video.files import write_text
 from gfnet_video.video.sandbox import Limits
+from gfnet_video.video.suffixes import SUFFIXES
 
 FOLDER, STAMP = "frames", "style.json"
-VIDEOS = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".mpg", ".webm")
 
 
 def extract_entries(
@@ -124,11 +124,11 @@ def extract_folder(
 def _videos_below(folder: Path) -> dict[str, str]:
     """Path below `folder`, without its suffix -> path, sorted."""
     found: dict[str, str] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEOS and p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
         below = path.relative_to(folder)
         if (name := str(below.with_suffix(""))) in found:
             raise DataError(f"{folder}: {found[name]} and {below} would both become the folder {name}")
         found[name] = str(below)
     if not found:
-        raise DataError(f"{folder}: holds no video ({', '.join(VIDEOS)})")
+        raise DataError(f"{folder}: holds no video ({', '.join(sorted(SUFFIXES))})")
     return found
