@@ -12,9 +12,9 @@ import click
 import numpy as np
 from PIL import Image
 
-from gfnet_video.datasets.frames import VIDEOS
 from gfnet_video.video.reader import read_clip
 from gfnet_video.video.samplers import uniform_indices
+from gfnet_video.video.suffixes import SUFFIXES
 
 
 def from_video(path: Path, count: int) -> int:
@@ -49,7 +49,7 @@ def size(path: Path) -> int:
 @click.option("--count", default=8, show_default=True, help="Frames of each clip.")
 def main(videos: Path, frames: Path, count: int) -> None:
     """Print CPU milliseconds and bytes a clip: of the videos directly below VIDEOS, and of their folders in FRAMES."""
-    paths = sorted(p for p in videos.iterdir() if p.suffix in VIDEOS and (frames / p.stem).is_dir())
+    paths = sorted(p for p in videos.iterdir() if p.suffix in SUFFIXES and (frames / p.stem).is_dir())
     folders = [frames / p.stem for p in paths]
     if not paths:
         print(f"error: {frames} holds no folder for a video of {videos}", file=sys.stderr)

@@ -25,7 +25,7 @@ from gfnet_video.training.session import train_session
 NAMES = ("mini_mobilenetv2_full", "mini_mobilenetv2_glance", "mini_mobilenetv2_gfnet")
 BUNDLE = "gfnet_tsm_mobilenetv2.mini"
 CLIPS = BUNDLED.parent / "clips"
-MAX_DROP = 0.0  # none of the accuracy on the half of the calibration split that sets the threshold
+MAX_DROP = 0.0  # no exit changes an answer on the half of the calibration split that sets the threshold
 DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen them
 
 

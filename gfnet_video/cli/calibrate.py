@@ -15,7 +15,9 @@ from gfnet_video.cli.main import VERBS
 @click.option("--dataset", "data_name", default=None, help="A name of the catalog; else SOURCE: a run, or your clips.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Root of the data set.")
 @click.option("--split", default="calibration", show_default=True, help="Held-out clips, never trained on.")
-@click.option("--max-drop", type=float, default=0.3, show_default=True, help="Accuracy the exits may cost, in points.")
+@click.option(
+    "--max-drop", type=float, default=0.3, show_default=True, help="Answers that exits may change, in points."
+)
 def command(
     model: Path, source: Path | None, data_name: str | None, data: Path | None, split: str, max_drop: float
 ) -> None:

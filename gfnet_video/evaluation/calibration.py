@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gfnet_video.errors import DataError
-from gfnet_video.evaluation.metrics import accuracy
+from gfnet_video.evaluation.metrics import answers
 from gfnet_video.nn.exit_rule import NEVER, ExitRule
 
 MINIMUM = 40  # clips; below, a threshold would be noise
@@ -15,7 +15,11 @@ GRID = tuple(i / 1000 for i in range(300, 1000)) + (0.9995, NEVER)
 
 
 def calibrate(step_logits: Tensor, labels: Tensor, *, max_drop: float) -> ExitRule:
-    """The rule that exits earliest while accuracy falls by at most `max_drop` (0.005 is half a point).
+    """The rule that exits earliest while it changes the answer of at most a part `max_drop` of the clips.
+
+    Accuracy cannot fall by more than that (0.005 is half a point) on the clips that set the threshold. Counting every
+    changed answer, and not only what accuracy loses net, keeps lucky changes from hiding harmful ones: such luck does
+    not repeat on other clips.
 
     step_logits (N,S,K) and labels (N,) of clips in random order. Raises DataError with fewer than 40 clips.
     """
@@ -23,7 +27,7 @@ def calibrate(step_logits: Tensor, labels: Tensor, *, max_drop: float) -> ExitRu
         raise DataError(f"{len(labels)} calibration clips; expected at least {MINIMUM}")
     half = len(labels) // 2
     temperatures = fit_temperatures(step_logits[:half], labels[:half])
-    return lowest_threshold(temperatures, step_logits[half:], labels[half:], max_drop=max_drop)
+    return lowest_threshold(temperatures, step_logits[half:], max_drop=max_drop)
 
 
 def fit_temperatures(step_logits: Tensor, labels: Tensor) -> tuple[float, ...]:
@@ -36,15 +40,14 @@ def fit_temperatures(step_logits: Tensor, labels: Tensor) -> tuple[float, ...]:
     return tuple(found)
 
 
-def lowest_threshold(
-    temperatures: tuple[float, ...], step_logits: Tensor, labels: Tensor, *, max_drop: float
-) -> ExitRule:
-    """The lowest confidence of a fixed grid, one for all steps, from which on up accuracy stays within `max_drop`."""
-    floor = accuracy(step_logits[:, -1], labels) - max_drop
+def lowest_threshold(temperatures: tuple[float, ...], step_logits: Tensor, *, max_drop: float) -> ExitRule:
+    """The lowest confidence of a fixed grid, one for all steps, from which on up at most `max_drop` answers change."""
+    final = answers(step_logits[:, -1])
     best = ExitRule.never(len(temperatures), temperatures)
     for confidence in reversed(GRID):
         rule = ExitRule(temperatures, (confidence,) * len(temperatures))
-        if accuracy(exited_logits(rule, step_logits), labels) < floor:
+        changed = answers(exited_logits(rule, step_logits)) != final
+        if float(changed.double().mean()) > max_drop:
             return best
         best = rule
     return best
