@@ -64,7 +64,7 @@ CATALOG = {
             licence="digits CC-BY 4.0; photographs as scikit-image lists them, those of the test split public domain "
             "or CC0",
             page="none: made on this machine by data_prep/make_mini.py",
-            config="mini_mobilenetv2_gfnet",
+            config="mini_mobilenetv2_full",
             layout="sthv2",
             splits={s: s for s in SPLITS},
             folder="20bn-something-something-v2",

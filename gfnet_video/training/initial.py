@@ -44,6 +44,11 @@ def initialise(model: GFNet, config: TrainConfig) -> None:
 
 
 def _from_checkpoint(look: Look, folder: Path, part: str) -> None:
+    if not (folder / "model.safetensors").is_file():
+        raise CheckpointError(
+            f"{folder}: no checkpoint, but this config takes its {part} from there (train.initial_{part}); train that "
+            f"network first with --run {folder.parent}, or begin without it: --set train.initial_{part}="
+        )
     weights = {k.removeprefix("glance_net."): v for k, v in load_weights(folder).items() if k.startswith("glance_net.")}
     try:
         look.load_state_dict(weights, strict=True)

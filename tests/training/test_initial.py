@@ -16,7 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gfnet_video.checkpoint import load
-from gfnet_video.config import TrainConfig
+from gfnet_video.cli.train import config_path
+from gfnet_video.config import TrainConfig, load_config
+from gfnet_video.datasets.catalog import CATALOG
 from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
 from gfnet_video.model import GFNet
 from gfnet_video.training.initial import backbone_weights, initialise
@@ -145,3 +147,15 @@ def test_packaged_weights_see() -> None:
         with torch.inference_mode():
             pooled = model.glance_net.backbone(normalise(pixels, (0.5,) * 3, (0.5,) * 3), None)[2]
         assert int((pooled @ weight.T + bias).argmax()) in classes
+
+
+def test_a_checkpoint_to_start_from_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    config = TrainConfig((), initial="none", initial_focus=str(tmp_path / "run" / "model"))
+    with pytest.raises(CheckpointError, match=r"its focus from there.*--run .*run, or .*train.initial_focus="):
+        initialise(models.model(), config)
+
+
+def test_default_configs_start_from_weights_that_need_no_run_of_ours() -> None:
+    for row in CATALOG.values():
+        train = load_config(config_path(row.config)).train
+        assert not (train.initial_glance or train.initial_focus), row.name
