@@ -16,3 +16,21 @@ train() { # dataset data run-name config [options...]
 measure() { # dataset data run-name protocol
     run gfnet-video eval --dataset "$1" --data "$2" --model "runs/$3/model" --protocol "$4"
 }
+
+# The recipe of Something-Something and Jester: TSM, then GFNet after AdaFocus V1 with patches of 128 and of 144.
+something() { # dataset downloads data
+    local name=$1 downloads=$2 data=$3
+    run gfnet-video prepare "$name" "$downloads" "$data"
+
+    train "$name" "$data" "tsm_mobilenetv2_$name" "${name}_mobilenetv2_tsm"
+    train "$name" "$data" "tsm_resnet50_$name" "${name}_resnet50_tsm"
+    train "$name" "$data" "tsm_resnet50_${name}_12" "${name}_resnet50_tsm" --set model.frames=12 --set "name=tsm_resnet50_${name}_12"
+    train "$name" "$data" "gfnet_resnet50_$name" "${name}_resnet50_gfnet"
+    train "$name" "$data" "gfnet_resnet50_${name}_144" "${name}_resnet50_gfnet" --set model.focus.side=144 --set "name=gfnet_resnet50_${name}_144"
+    run gfnet-video calibrate "runs/gfnet_resnet50_$name/model" --dataset "$name" --data "$data"
+
+    measure "$name" "$data" "tsm_resnet50_$name" centre
+    measure "$name" "$data" "tsm_resnet50_$name" full
+    measure "$name" "$data" "gfnet_resnet50_$name" centre
+    measure "$name" "$data" "gfnet_resnet50_${name}_144" centre
+}

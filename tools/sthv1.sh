@@ -6,18 +6,4 @@
 # None of them has been reproduced here: the data may not be redistributed, and this recipe has not been run on it yet.
 source "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
 [ $# -ge 1 ] || usage sthv1
-downloads=$1 data=${2:-data/sthv1}
-
-run gfnet-video prepare sthv1 "$downloads" "$data"
-
-train sthv1 "$data" tsm_mobilenetv2_sthv1 sthv1_mobilenetv2_tsm
-train sthv1 "$data" tsm_resnet50_sthv1 sthv1_resnet50_tsm
-train sthv1 "$data" tsm_resnet50_sthv1_12 sthv1_resnet50_tsm --set model.frames=12 --set name=tsm_resnet50_sthv1_12
-train sthv1 "$data" gfnet_resnet50_sthv1 sthv1_resnet50_gfnet
-train sthv1 "$data" gfnet_resnet50_sthv1_144 sthv1_resnet50_gfnet --set model.focus.side=144 --set name=gfnet_resnet50_sthv1_144
-run gfnet-video calibrate runs/gfnet_resnet50_sthv1/model --dataset sthv1 --data "$data"
-
-measure sthv1 "$data" tsm_resnet50_sthv1 centre
-measure sthv1 "$data" tsm_resnet50_sthv1 full
-measure sthv1 "$data" gfnet_resnet50_sthv1 centre
-measure sthv1 "$data" gfnet_resnet50_sthv1_144 centre
+something sthv1 "$1" "${2:-data/sthv1}"

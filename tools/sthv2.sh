@@ -6,18 +6,4 @@
 # None of them has been reproduced here: the data may not be redistributed, and this recipe has not been run on it yet.
 source "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
 [ $# -ge 1 ] || usage sthv2
-downloads=$1 data=${2:-data/sthv2}
-
-run gfnet-video prepare sthv2 "$downloads" "$data"
-
-train sthv2 "$data" tsm_mobilenetv2_sthv2 sthv2_mobilenetv2_tsm
-train sthv2 "$data" tsm_resnet50_sthv2 sthv2_resnet50_tsm
-train sthv2 "$data" tsm_resnet50_sthv2_12 sthv2_resnet50_tsm --set model.frames=12 --set name=tsm_resnet50_sthv2_12
-train sthv2 "$data" gfnet_resnet50_sthv2 sthv2_resnet50_gfnet
-train sthv2 "$data" gfnet_resnet50_sthv2_144 sthv2_resnet50_gfnet --set model.focus.side=144 --set name=gfnet_resnet50_sthv2_144
-run gfnet-video calibrate runs/gfnet_resnet50_sthv2/model --dataset sthv2 --data "$data"
-
-measure sthv2 "$data" tsm_resnet50_sthv2 centre
-measure sthv2 "$data" tsm_resnet50_sthv2 full
-measure sthv2 "$data" gfnet_resnet50_sthv2 centre
-measure sthv2 "$data" gfnet_resnet50_sthv2_144 centre
+something sthv2 "$1" "${2:-data/sthv2}"
