@@ -16,6 +16,7 @@ from gfnet_video.datasets.clips import Clips
 from gfnet_video.evaluation.metrics import (
     StepLogits,
     accuracy,
+    as_seen,
     mean_average_precision,
     read_batch,
     step_accuracies,
@@ -24,10 +25,7 @@ from gfnet_video.evaluation.metrics import (
 )
 from gfnet_video.inference.batch import run_batch
 from gfnet_video.inference.macs import count_macs, looked
-from gfnet_video.model import parted
-from gfnet_video.nn.device import device_of
 from gfnet_video.nn.exit_rule import ExitRule
-from gfnet_video.video.transforms import normalise
 
 
 @dataclass(frozen=True)
@@ -83,15 +81,14 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
 
 def _executed(model: Recogniser, clips: Clips, rule: ExitRule, batch: int) -> tuple[Tensor, Tensor, float]:
     """Exit steps (N,), the logits left with (N,K) and the networks' seconds."""
-    config = model.config
     exits = torch.full((len(clips),), model.steps - 1)
-    logits = torch.full((len(clips), config.classes), float("nan"))
+    logits = torch.full((len(clips), model.config.classes), float("nan"))
     seconds = 0.0
     for start in range(0, len(clips), batch):
         good, pixels = read_batch(clips, range(start, min(len(clips), start + batch)), {})
         if good:
             began = time.perf_counter()
-            frames, glanced = parted(normalise(pixels.to(device_of(model)), config.mean, config.std), config)
+            frames, glanced = as_seen(model, pixels)
             left = run_batch(model, frames, rule, glance_frames=glanced)
             seconds += time.perf_counter() - began
             exits[good], logits[good] = left.steps, left.logits

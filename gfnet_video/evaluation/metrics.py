@@ -74,7 +74,7 @@ def step_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
 def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frames: int | None = None) -> StepLogits:
     """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own."""
     model.eval()
-    config, n, device = model.config, len(clips), device_of(model)
+    config, n = model.config, len(clips)
     logits = torch.full((n, model.steps, config.classes), math.nan)
     looks = 0 if model.focus_net is None else model.steps - model.glances_first
     centres = torch.full((n, looks, 2), math.nan)
@@ -87,11 +87,17 @@ def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frame
         if shuffle_frames is not None:
             pixels = torch.stack([_shuffled(p, shuffle_frames, i) for i, p in zip(good, pixels, strict=True)])
         began = time.perf_counter()
-        frames, glanced = parted(normalise(pixels.to(device), config.mean, config.std), config)
+        frames, glanced = as_seen(model, pixels)
         found = model(frames, glance_frames=glanced)
         seconds += time.perf_counter() - began
         logits[good], centres[good] = found.step_logits.cpu(), found.centres.cpu()
     return StepLogits(logits, torch.from_numpy(clips.manifest.labels), centres, failed, seconds)
+
+
+def as_seen(model: GFNet, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Pixels (b,T,3,H,W) uint8 as `forward` takes them: normalised, where the model is, the glance's frames apart."""
+    config = model.config
+    return parted(normalise(pixels.to(device_of(model)), config.mean, config.std), config)
 
 
 def _shuffled(pixels: Tensor, seed: int, index: int) -> Tensor:
