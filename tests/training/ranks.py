@@ -38,7 +38,7 @@ STAGES = (
     StageConfig("tune", 1, 1e-2, patches="policy", batch=4, tracks=2, optimiser="sgd", backbone_scale=0),
 )
 HOW = TrainConfig(STAGES, translate=0.1, saturation=0.2, max_bad=0.1)
-SPLIT = {1: [5], 2: [3, 2]}  # how many clips of a batch each process has
+SPLIT = {1: [3], 2: [2, 1]}  # how many clips of a batch each process has
 
 
 def dropping(patch: str = "per_frame", dtype: torch.dtype = torch.float32) -> GFNet:
@@ -60,7 +60,7 @@ def gradients(folder: Path) -> dict[str, Any]:
                 module.train(isinstance(module, nn.Dropout))
             share, _ = shared_out(SPLIT[here().world][here().rank], [])
             assert share is not None
-            frames, labels = models.frames(5, dtype=torch.float64), torch.arange(5)
+            frames, labels = models.frames(3, 3, dtype=torch.float64), torch.arange(3)
             torch.manual_seed(5)
             dice = Dice.seeded(5, share)
             frames, weights = augment(share.rows(frames), HOW, dice), class_weights([0, 0, 1, 2, 3, 4], 5)

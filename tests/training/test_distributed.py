@@ -43,7 +43,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("kind", [*(f"per_frame {s.name}" for s in STAGES), "shared policy"])
 def test_two_processes_give_one_processs_gradients(results: Path, kind: str) -> None:
-    """Of five clips parted three to two, augmented, with dropout and class weights; in double precision."""
+    """Of three clips parted two to one, augmented, with dropout and class weights; in double precision."""
     one, first, second = (read(results, "gradients", world, rank)[kind] for world, rank in ((1, 0), (2, 0), (2, 1)))
     assert same(first[0], second[0]) and one[0].keys() == first[0].keys() and len(one[0]) >= 10
     for name, gradient in one[0].items():
