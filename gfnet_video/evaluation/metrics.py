@@ -71,8 +71,13 @@ def step_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
 
 
 @torch.inference_mode()
-def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frames: int | None = None) -> StepLogits:
-    """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own."""
+def step_logits_of(
+    model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frames: int | None = None, places: range | None = None
+) -> StepLogits:
+    """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own.
+
+    places: only those clips; the rows of all others stay NaN.
+    """
     model.eval()
     config, n = model.config, len(clips)
     logits = torch.full((n, model.steps, config.classes), math.nan)
@@ -80,8 +85,9 @@ def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frame
     centres = torch.full((n, looks, 2), math.nan)
     failed: dict[int, str] = {}
     seconds = 0.0
-    for start in range(0, n, batch):
-        good, pixels = read_batch(clips, range(start, min(n, start + batch)), failed)
+    places = range(n) if places is None else places
+    for start in range(0, len(places), batch):
+        good, pixels = read_batch(clips, places[start : start + batch], failed)
         if not good:
             continue
         if shuffle_frames is not None:
