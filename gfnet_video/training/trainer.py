@@ -6,7 +6,7 @@ All randomness is drawn from (seed, stage, epoch, batch or clip), so a resumed r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,13 @@ from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.device import device_of
 from gfnet_video.nn.patches import smooth_tracks
 from gfnet_video.training.augment import augment
+from gfnet_video.training.learning import Learning, start_learning
 from gfnet_video.training.loading import Loader
 from gfnet_video.training.losses import class_weights, supervised_loss
-from gfnet_video.training.optim import clip, learning_rate, make_optimiser, open_parts, set_rate
+from gfnet_video.training.optim import learning_rate, open_parts, set_rate
 from gfnet_video.training.policy_gradient import policy_loss
+from gfnet_video.training.ppo import ppo_losses
+from gfnet_video.training.rewards import glance_at
 from gfnet_video.video.transforms import normalise
 
 SAVE_EVERY = 120.0  # seconds between checkpoints within an epoch
@@ -90,31 +93,30 @@ def train(
         if number < place.stage:
             continue
         open_parts(model, stage)
-        optimiser = make_optimiser(model, stage, config.train.weight_decay)
+        learning = start_learning(model, stage, config.train.weight_decay, _mixed(config.train.seed, number))
         if state and number == place.stage and state["optimiser"]:
-            optimiser.load_state_dict(state["optimiser"])
+            learning.restore(state)
         start = place if number == place.stage else Place(number)
         for epoch in range(start.epoch, stage.epochs):
             first = start.batch if epoch == start.epoch else 0
             here = Place(number, epoch, first)
-            _epoch(model, clips, loader, config, here, optimiser, run, listen)
+            _epoch(learning, clips, loader, config, here, run, listen)
             after_epoch(model, stage, epoch)
             open_parts(model, stage)
-            _save(run / "last.pt", model, optimiser, Place(number, epoch + 1), digest)
+            _save(run / "last.pt", model, learning, Place(number, epoch + 1), digest)
         _save(run / "last.pt", model, None, Place(number + 1), digest)
 
 
 def _epoch(
-    model: GFNet,
+    learning: Learning,
     clips: Clips,
     loader: Loader,
     config: Config,
     place: Place,
-    optimiser: torch.optim.Optimizer,
     run: Path,
     listen: Listen,
 ) -> None:
-    stage, seed = config.train.stages[place.stage], config.train.seed
+    model, stage, seed = learning.model, config.train.stages[place.stage], config.train.seed
     order = np.random.default_rng([seed, place.stage, place.epoch]).permutation(len(clips))
     batches = [order[i : i + stage.batch] for i in range(0, len(order) - stage.batch + 1, stage.batch)]
     if not batches:
@@ -136,22 +138,20 @@ def _epoch(
         done = place.epoch * len(batches) + number
         total = stage.epochs * len(batches)
         rate = learning_rate(done, total, peak=stage.lr, warmup=stage.warmup, schedule=stage.schedule)
-        set_rate(optimiser, rate)
+        set_rate(learning.optimiser, rate)
         progress = done / total
         generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
         pixels, labels = batch.pixels.to(device), batch.labels.to(device)
         frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
-        loss, reward = _loss(model, stage, frames, labels, weights, progress, generator)
-        if not bool(loss.isfinite()):
-            raise ConfigError(
-                f"the loss is {loss.item()} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
-                "lower the stage's lr"
-            )
-        optimiser.zero_grad()
-        loss.backward()
-        clip(model.parameters(), config.train.clip_grad)
-        optimiser.step()
+        for made in _losses(learning, stage, frames, labels, weights, progress, generator):
+            loss, reward = made
+            if not bool(loss.isfinite()):
+                raise ConfigError(
+                    f"the loss is {loss.item()} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
+                    "lower the stage's lr"
+                )
+            learning.step(loss, config.train.clip_grad)
         seconds = time.monotonic() - began
         listen(
             Report(
@@ -171,8 +171,28 @@ def _epoch(
         )
         told = len(bad)
         if time.monotonic() - saved > SAVE_EVERY:
-            _save(run / "last.pt", model, optimiser, replace(place, batch=number + 1), clips.manifest.digest())
+            _save(run / "last.pt", model, learning, replace(place, batch=number + 1), clips.manifest.digest())
             saved = time.monotonic()
+
+
+def _losses(
+    learning: Learning,
+    stage: StageConfig,
+    frames: Tensor,
+    labels: Tensor,
+    weights: Tensor | None,
+    progress: float,
+    generator: torch.Generator,
+) -> Iterator[tuple[Tensor, float | None]]:
+    """A batch's losses, one for each update that it is good for, each computed when those before have been taken."""
+    model, critic = learning.model, learning.critic
+    if critic is None:
+        yield _loss(model, stage, frames, labels, weights, progress, generator)
+        return
+    frames, glanced = parted(frames, model.config)
+    seen = glance_at(model, frames, labels, glanced)
+    for loss, reward in ppo_losses(model, critic, seen, stage, sigma=_sigma(stage, progress), generator=generator):
+        yield loss, float(reward)
 
 
 def _loss(
@@ -187,10 +207,8 @@ def _loss(
     """A batch's loss and, where the policy learns, its reward: that is compared within a clip, so it has no weights."""
     frames, glanced = parted(frames, model.config)
     if stage.patches == "sampled":
-        sigma = _sigma(stage, progress)
-        loss, reward = policy_loss(
-            model, frames, labels, sigma=sigma, tracks=stage.tracks, generator=generator, glance_frames=glanced
-        )
+        seen, sigma = glance_at(model, frames, labels, glanced), _sigma(stage, progress)
+        loss, reward = policy_loss(model, seen, sigma=sigma, tracks=stage.tracks, generator=generator)
         return loss, float(reward)
     centres = _centres(model, stage, frames, glanced, progress, generator)
     loss = supervised_loss(
@@ -238,9 +256,9 @@ def _mixed(*numbers: int) -> int:
     return int(np.random.SeedSequence(list(numbers)).generate_state(1)[0])
 
 
-def _save(path: Path, model: GFNet, optimiser: torch.optim.Optimizer | None, place: Place, digest: str) -> None:
-    held = optimiser.state_dict() if optimiser else None
-    state = {"model": model.state_dict(), "optimiser": held, "place": vars(place), "data": digest}
+def _save(path: Path, model: GFNet, learning: Learning | None, place: Place, digest: str) -> None:
+    held = learning.state() if learning else {"optimiser": None, "critic": None}
+    state = {"model": model.state_dict(), **held, "place": vars(place), "data": digest}
     with whole(path) as temporary:
         torch.save(state, temporary)
 
