@@ -21,6 +21,8 @@ OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "steps")
 BALANCES = ("none", "loss")
 PRECISIONS = ("float32", "bf16")
+LEARNERS = {"reinforce": ("alone",), "ppo": ("increment", "contrastive")}  # and the rewards that each can learn from
+REWARDS = tuple(reward for rewards in LEARNERS.values() for reward in rewards)
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,9 @@ class StageConfig:
     stage, it falls as a cosine to zero, or in steps: to a tenth at two fifths and again at four fifths (TSM's).
     optimiser: adamw, or sgd with momentum 0.9 whose biases learn twice as fast (TSM's). backbone_scale: the backbones'
     learning rate relative to that of everything else; 0 freezes them.
+    learner: how sampled patches teach the policy: "reinforce", tracks against each other, or "ppo", one track against
+    a critic. reward: each patch "alone" (reinforce), or in its track (ppo): "increment" over the step before, or
+    "contrastive", over a random patch. updates: of ppo from each batch.
     """
 
     name: str
@@ -133,6 +138,9 @@ class StageConfig:
     sigma: tuple[float, float] = (0.25, 0.1)
     tracks: int = 1
     auxiliary: float = 0.5
+    learner: str = "reinforce"
+    reward: str = "alone"
+    updates: int = 1
 
     def __post_init__(self) -> None:
         if self.patches not in PATCHES:
@@ -144,15 +152,33 @@ class StageConfig:
         _within("sigma", min(self.sigma), 1e-6)
         _within("auxiliary", self.auxiliary, 0)
         _within("backbone_scale", self.backbone_scale, 0)
-        for name, known in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
+        _within("updates", self.updates, 1)
+        choices = (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("learner", LEARNERS), ("reward", REWARDS))
+        for name, known in choices:
             if getattr(self, name) not in known:
                 raise ConfigError(unknown(name, getattr(self, name), known))
-        if self.tracks < (2 if self.patches == "sampled" else 1):
-            raise ConfigError(f"stage {self.name!r} draws {self.tracks} tracks; sampled needs 2 to compare, others 1")
+        self._check_learner()
         for part in self.train:
             if part not in PARTS:
                 raise ConfigError(unknown(f"part in stage {self.name!r}", part, PARTS))
         self._check_parts()
+
+    def _check_learner(self) -> None:
+        """Which patches, rewards, tracks and updates a learner takes."""
+        ppo, sampled = self.learner == "ppo", self.patches == "sampled"
+        if ppo and not sampled:
+            raise ConfigError(f"stage {self.name!r} has learner ppo and patches {self.patches}; ppo needs sampled")
+        if self.reward not in LEARNERS[self.learner]:
+            raise ConfigError(
+                f"stage {self.name!r} has learner {self.learner} and reward {self.reward}; "
+                f"expected reward {' or '.join(LEARNERS[self.learner])}"
+            )
+        if ppo and self.tracks != 1:
+            raise ConfigError(f"stage {self.name!r} draws {self.tracks} tracks; ppo draws 1 and has a critic")
+        if not ppo and self.updates != 1:
+            raise ConfigError(f"stage {self.name!r} has {self.updates} updates a batch; {self.learner} takes 1")
+        if self.tracks < (2 if sampled and not ppo else 1):
+            raise ConfigError(f"stage {self.name!r} draws {self.tracks} tracks; sampled needs 2 to compare, others 1")
 
     def _check_parts(self) -> None:
         """What a stage trains must be what its patches give gradients to."""

@@ -38,9 +38,9 @@ class Look(nn.Module):
         )
         self.classifier = Classifier(self.backbone.width, model.classes, model.factors, config.dropout)
 
-    def forward(self, frames: Tensor, state: Buffers | None = None) -> tuple[Features, Buffers]:
-        """frames (B,k,3,side,side), normalised."""
-        fine, last, pooled, state = self.backbone(frames, state)
+    def forward(self, frames: Tensor, state: Buffers | None = None, branches: int = 1) -> tuple[Features, Buffers]:
+        """frames (B,k,3,side,side), normalised; branches: as `GFNet.focus`."""
+        fine, last, pooled, state = self.backbone(frames, state, branches)
         return Features(join_maps(fine, last), pooled, self.classifier(pooled)), state
 
 
@@ -86,11 +86,17 @@ class GFNet(nn.Module):
         centres, state = self.policy(maps, state)
         return centres.clamp(0, 1), state
 
-    def focus(self, frames: Tensor, centres: Tensor, state: Buffers | None = None) -> tuple[Features, Buffers]:
-        """The patch of each frame, in full resolution. frames (B,k,3,frame_side,frame_side), centres (B,k,2)."""
+    def focus(
+        self, frames: Tensor, centres: Tensor, state: Buffers | None = None, *, branches: int = 1
+    ) -> tuple[Features, Buffers]:
+        """The patch of each frame, in full resolution. frames (B,k,3,frame_side,frame_side), centres (B,k,2).
+
+        branches: the batch holds so many choices of patches for the same videos, R*B rows. All but the first are
+        asides: a frame of theirs follows the first choice's patches before it, and is forgotten.
+        """
         assert self.focus_net is not None and self.config.focus is not None
         patches = crop_patches(frames.flatten(0, 1), centres.flatten(0, 1), size=self.config.focus.side)
-        features: tuple[Features, Buffers] = self.focus_net(patches.unflatten(0, frames.shape[:2]), state)
+        features: tuple[Features, Buffers] = self.focus_net(patches.unflatten(0, frames.shape[:2]), state, branches)
         return features
 
     def aggregate(

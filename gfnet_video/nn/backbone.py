@@ -58,8 +58,11 @@ class Backbone(nn.Module):
         self.width = pooled.shape[-1]
         self.train()
 
-    def forward(self, frames: Tensor, buffers: Buffers | None = None) -> tuple[Tensor, Tensor, Tensor, Buffers]:
+    def forward(
+        self, frames: Tensor, buffers: Buffers | None = None, branches: int = 1
+    ) -> tuple[Tensor, Tensor, Tensor, Buffers]:
         """frames: (B,T,3,H,W) normalised; buffers: one (B,c,h,w) per shifted block, None at the start of a video.
+        branches: frames are (R*B,T,3,H,W), R versions of each video with the first's past, as `causal_shift` has it.
 
         Returns the stride-8 map (B,T,c,h,w), the last map (B,T,C,h',w'), pooled features (B,T,D) and the new buffers.
         """
@@ -75,7 +78,7 @@ class Backbone(nn.Module):
         for depth, stage in enumerate(stages):
             with torch.set_grad_enabled(follow and (x.requires_grad or depth >= self.frozen)):
                 for block in stage:  # type: ignore[attr-defined]
-                    x = self._block(block, x, t, old, new)
+                    x = self._block(block, x, (t, branches), old, new)
             fine = x if depth < self.fine else fine
         x = self.tail(x)
         maps = [m.unflatten(0, (-1, t)) for m in (fine, x)]
@@ -87,15 +90,17 @@ class Backbone(nn.Module):
         quick = 1 + self.frozen if self.frozen and self.training else 0
         return [folded(part) for part in parts[:quick]] + parts[quick:]
 
-    def _block(self, block: nn.Module, x: Tensor, t: int, old: Iterator[Tensor] | None, new: list[Tensor]) -> Tensor:
+    def _block(
+        self, block: nn.Module, x: Tensor, shape: tuple[int, int], old: Iterator[Tensor] | None, new: list[Tensor]
+    ) -> Tensor:
         if self.shift == "none" or not takes_shift(block):
             out: Tensor = block(x)
             return out
-        fold = x.shape[1] // self.shift_div
+        fold, (t, branches) = x.shape[1] // self.shift_div, shape
         if self.shift == "both":
             return run_shifted(block, x, both_shift(x, frames=t, fold=fold))
         last = None if old is None else next(old)
-        shifted, last = causal_shift(x, last, frames=t, fold=fold)
+        shifted, last = causal_shift(x, last, frames=t, fold=fold, branches=branches)
         new.append(last)
         return run_shifted(block, x, shifted)
 

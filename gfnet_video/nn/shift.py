@@ -7,18 +7,22 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 
-def causal_shift(x: Tensor, last: Tensor | None, *, frames: int, fold: int) -> tuple[Tensor, Tensor]:
+def causal_shift(x: Tensor, last: Tensor | None, *, frames: int, fold: int, branches: int = 1) -> tuple[Tensor, Tensor]:
     """Give the first `fold` channels of every frame the values of the frame before.
 
     x: (B*T,C,H,W), frames of a video adjacent; last: (B,fold,H,W), those channels of the frame before the first,
     None for the start of a video (zeros). Returns the shifted x and the `last` to pass next time.
+
+    branches: x is (R*B*T,C,H,W), R versions of each video, of which the first is what came to pass: in every version
+    the frame before is the first's, so each frame of the others is what that frame alone would have changed. What is
+    returned to pass on is the first's.
     """
     out = x.clone()
-    was = x.unflatten(0, (-1, frames))  # (B,T,C,H,W)
-    now = out.unflatten(0, (-1, frames))
-    now[:, 1:, :fold] = was[:, :-1, :fold]
-    now[:, 0, :fold] = 0 if last is None else last
-    return out, was[:, -1, :fold].clone()
+    was = x.unflatten(0, (branches, -1, frames))  # (R,B,T,C,H,W)
+    now = out.unflatten(0, (branches, -1, frames))
+    now[:, :, 1:, :fold] = was[:1, :, :-1, :fold]
+    now[:, :, 0, :fold] = 0 if last is None else last
+    return out, was[0, :, -1, :fold].clone()
 
 
 def both_shift(x: Tensor, *, frames: int, fold: int) -> Tensor:

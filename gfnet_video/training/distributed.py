@@ -209,6 +209,16 @@ def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
         yield bucket
 
 
+def mean_of(values: Tensor) -> Tensor:
+    """The mean of all processes' values together, as `values.mean()` is of one's."""
+    if here().world == 1:
+        return values.mean()
+    exact = values.double()
+    total, count = summed(torch.stack([exact.sum(), exact.new_tensor(exact.numel())]))
+    mean: Tensor = (total / count).to(values)
+    return mean
+
+
 def std_of(values: Tensor) -> Tensor:
     """The standard deviation of all processes' values together, as `values.std()` is of one's."""
     if here().world == 1:

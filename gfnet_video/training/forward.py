@@ -36,10 +36,10 @@ def _fast(backbone: Backbone, how: TrainConfig) -> Callable[..., Seen]:
     if how.precision == "float32":
         return inner
 
-    def forward(frames: Tensor, buffers: Buffers | None = None) -> Seen:
+    def forward(frames: Tensor, buffers: Buffers | None = None, branches: int = 1) -> Seen:
         """Heads, policy and evidence stay in float32: they cost little, and sums of logits want its digits."""
         with torch.autocast(frames.device.type, torch.bfloat16):
-            fine, last, pooled, new = inner(frames, buffers)
+            fine, last, pooled, new = inner(frames, buffers, branches)
         return fine.float(), last.float(), pooled.float(), tuple(b.float() for b in new)
 
     return forward

@@ -28,14 +28,17 @@ def open_parts(model: GFNet, stage: StageConfig) -> None:
                 look.backbone.eval().requires_grad_(False)
 
 
-def make_optimiser(model: GFNet, stage: StageConfig, weight_decay: float) -> torch.optim.Optimizer:
+def make_optimiser(
+    model: GFNet, stage: StageConfig, weight_decay: float, critic: nn.Module | None = None
+) -> torch.optim.Optimizer:
     """The optimiser of what the stage trains; biases and batch norms (one-dimensional tensors) take no weight decay.
 
+    critic: what learns beside the model and is no part of it.
     Each group holds under `scale` its learning rate relative to the stage's.
     """
     sgd = stage.optimiser == "sgd"
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in (*model.named_parameters(), *(critic.named_parameters("critic") if critic else ())):
         scale = stage.backbone_scale if ".backbone." in name else 1.0
         if not parameter.requires_grad or not scale:
             continue

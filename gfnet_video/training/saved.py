@@ -14,6 +14,7 @@ import torch
 from gfnet_video.errors import CheckpointError
 from gfnet_video.files import whole
 from gfnet_video.model import GFNet
+from gfnet_video.training.learning import Learning
 
 KEYS = {"model", "optimiser", "place", "data"}
 
@@ -30,14 +31,15 @@ class Place:
 def save_state(
     path: Path,
     model: GFNet,
-    optimiser: torch.optim.Optimizer | None,
+    learning: Learning | None,
     place: Place,
     digest: str,
     lost: list[str] | None = None,
 ) -> None:
-    """Write the state whole. digest: of the clips; lost: what was wrong with clips of the epoch so far."""
-    held = optimiser.state_dict() if optimiser else None
-    state = {"model": model.state_dict(), "optimiser": held, "place": vars(place), "data": digest, "lost": lost or []}
+    """Write the state whole. learning: None between stages; digest: of the clips; lost: what was wrong with clips of
+    the epoch so far."""
+    held = learning.state() if learning else {"optimiser": None, "critic": None}
+    state = {"model": model.state_dict(), **held, "place": vars(place), "data": digest, "lost": lost or []}
     with whole(path) as temporary:
         torch.save(state, temporary)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,15 +30,17 @@ from gfnet_video.training.distributed import (
     here,
     shared_out,
     spread,
-    sum_gradients,
     summed,
     synchronise,
 )
 from gfnet_video.training.forward import fast_forwards, replaced, shared_dropouts
+from gfnet_video.training.learning import Learning, start_learning
 from gfnet_video.training.loading import Loader
 from gfnet_video.training.losses import class_weights, supervised_loss
-from gfnet_video.training.optim import clip, learning_rate, make_optimiser, open_parts, set_rate
+from gfnet_video.training.optim import learning_rate, open_parts, set_rate
 from gfnet_video.training.policy_gradient import policy_loss
+from gfnet_video.training.ppo import ppo_losses
+from gfnet_video.training.rewards import glance_at
 from gfnet_video.training.saved import Place, load_state, save_state, sweep
 from gfnet_video.video.transforms import normalise
 
@@ -102,47 +104,41 @@ def train(
         if number < place.stage:
             continue
         open_parts(model, stage)
-        optimiser = make_optimiser(model, stage, config.train.weight_decay)
+        learning = start_learning(model, stage, config.train.weight_decay, _mixed(config.train.seed, number))
         if state and number == place.stage and state["optimiser"]:
-            optimiser.load_state_dict(state["optimiser"])
+            learning.restore(state)
         start = place if number == place.stage else Place(number)
         for epoch in range(start.epoch, stage.epochs):
             first = start.batch if epoch == start.epoch else 0
             now = Place(number, epoch, first)
             lost = list(state["lost"]) if state and now == place else []
-            _epoch(model, clips, loader, config, now, optimiser, run, listen, lost)
+            _epoch(learning, clips, loader, config, now, run, listen, lost)
             spread(model.buffers())
             after_epoch(model, stage, epoch)
             open_parts(model, stage)
-            _save(run, model, optimiser, Place(number, epoch + 1), digest)
+            _save(run, model, learning, Place(number, epoch + 1), digest)
         _save(run, model, None, Place(number + 1), digest)
 
 
 def _save(
-    run: Path,
-    model: GFNet,
-    optimiser: torch.optim.Optimizer | None,
-    place: Place,
-    digest: str,
-    lost: list[str] | None = None,
+    run: Path, model: GFNet, learning: Learning | None, place: Place, digest: str, lost: list[str] | None = None
 ) -> None:
     if here().first:
-        save_state(run / "last.pt", model, optimiser, place, digest, lost)
+        save_state(run / "last.pt", model, learning, place, digest, lost)
 
 
 def _epoch(
-    model: GFNet,
+    learning: Learning,
     clips: Clips,
     loader: Loader,
     config: Config,
     place: Place,
-    optimiser: torch.optim.Optimizer,
     run: Path,
     listen: Listen,
     bad: list[str],
 ) -> None:
     """The rest of an epoch; bad: what was wrong with its clips before `place`."""
-    stage, seed = config.train.stages[place.stage], config.train.seed
+    model, stage, seed = learning.model, config.train.stages[place.stage], config.train.seed
     order = np.random.default_rng([seed, place.stage, place.epoch]).permutation(len(clips))
     batches = [order[i : i + stage.batch] for i in range(0, len(order) - stage.batch + 1, stage.batch)]
     if not batches:
@@ -166,27 +162,22 @@ def _epoch(
         done = place.epoch * len(batches) + number
         total = stage.epochs * len(batches)
         rate = learning_rate(done, total, peak=stage.lr, warmup=stage.warmup, schedule=stage.schedule)
-        set_rate(optimiser, rate)
+        set_rate(learning.optimiser, rate)
         progress = done / total
         generator = Dice.seeded(_mixed(seed, place.stage, done), share)
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
         pixels, labels = batch.pixels.to(device), batch.labels.to(device)
         frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
+        part, mean, reward = share.count / share.whole, math.nan, None  # losses are means over clips
         with replaced({**fast, **shared_dropouts(model, share)}):
-            loss, reward = _loss(model, stage, frames, labels, weights, progress, generator)
-        part = share.count / share.whole  # losses are means over clips
-        loss = loss * part
-        mean, reward = _means(loss, reward, part)
-        if not math.isfinite(mean):
-            raise ConfigError(
-                f"the loss is {mean} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
-                "lower the stage's lr"
-            )
-        optimiser.zero_grad()
-        loss.backward()
-        sum_gradients(model.parameters())
-        clip(model.parameters(), config.train.clip_grad)
-        optimiser.step()
+            for loss, reward in _losses(learning, stage, frames, labels, weights, progress, generator):
+                mean, reward = _means(loss * part, reward, part)
+                if not math.isfinite(mean):
+                    raise ConfigError(
+                        f"the loss is {mean} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
+                        "lower the stage's lr"
+                    )
+                learning.step(loss * part, config.train.clip_grad)
         seconds = time.monotonic() - began
         listen(
             Report(
@@ -206,7 +197,7 @@ def _epoch(
         )
         told = len(bad)
         if time.monotonic() - saved > SAVE_EVERY:
-            _save(run, model, optimiser, replace(place, batch=number + 1), clips.manifest.digest(), bad)
+            _save(run, model, learning, replace(place, batch=number + 1), clips.manifest.digest(), bad)
             saved = time.monotonic()
 
 
@@ -214,6 +205,26 @@ def _means(loss: Tensor, reward: float | None, part: float) -> tuple[float, floa
     """Loss and reward of the whole batch. loss: times `part` already, the part of the batch that is here."""
     total = summed(torch.stack([loss.detach().double(), loss.new_tensor(part * (reward or 0.0), dtype=torch.double)]))
     return float(total[0]), None if reward is None else float(total[1])
+
+
+def _losses(
+    learning: Learning,
+    stage: StageConfig,
+    frames: Tensor,
+    labels: Tensor,
+    weights: Tensor | None,
+    progress: float,
+    generator: torch.Generator,
+) -> Iterator[tuple[Tensor, float | None]]:
+    """A batch's losses, one for each update that it is good for, each computed when those before have been taken."""
+    model, critic = learning.model, learning.critic
+    if critic is None:
+        yield _loss(model, stage, frames, labels, weights, progress, generator)
+        return
+    frames, glanced = parted(frames, model.config)
+    seen = glance_at(model, frames, labels, glanced)
+    for loss, reward in ppo_losses(model, critic, seen, stage, sigma=_sigma(stage, progress), generator=generator):
+        yield loss, float(reward)
 
 
 def _loss(
@@ -228,10 +239,8 @@ def _loss(
     """A batch's loss and, where the policy learns, its reward: that is compared within a clip, so it has no weights."""
     frames, glanced = parted(frames, model.config)
     if stage.patches == "sampled":
-        sigma = _sigma(stage, progress)
-        loss, reward = policy_loss(
-            model, frames, labels, sigma=sigma, tracks=stage.tracks, generator=generator, glance_frames=glanced
-        )
+        seen, sigma = glance_at(model, frames, labels, glanced), _sigma(stage, progress)
+        loss, reward = policy_loss(model, seen, sigma=sigma, tracks=stage.tracks, generator=generator)
         return loss, float(reward)
     centres = _centres(model, stage, frames, glanced, progress, generator)
     loss = supervised_loss(

@@ -65,3 +65,16 @@ def test_unshifted_branch_is_timms_own_forward(name: str) -> None:
 def test_as_many_blocks_are_shifted_as_in_tsm(name: str, blocks: int) -> None:
     net = timm.create_model(name, num_classes=0)
     assert sum(takes_shift(m) for m in net.modules()) == blocks
+
+
+def test_asides_follow_the_first_branch_and_leave_nothing() -> None:
+    track, aside, last = torch.randn(2, 3, 8, 2, 2), torch.randn(2, 3, 8, 2, 2), torch.randn(2, 4, 2, 2)
+    both = torch.stack([track, aside]).flatten(0, 2)
+    found, after = causal_shift(both, last, frames=3, fold=4, branches=2)
+    held = last
+    for t in range(3):
+        expected, _ = causal_shift(aside[:, t], held, frames=1, fold=4)
+        assert torch.equal(found.unflatten(0, (2, 2, 3))[1, :, t], expected)
+        expected, held = causal_shift(track[:, t], held, frames=1, fold=4)
+        assert torch.equal(found.unflatten(0, (2, 2, 3))[0, :, t], expected)
+    assert torch.equal(after, held)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gfnet_video.records import Features
 from gfnet_video.training.policy_gradient import leave_one_out, policy_loss
+from gfnet_video.training.rewards import glance_at
 from tests import models
 
 
@@ -56,7 +57,8 @@ def test_policy_finds_what_is_rewarded(monkeypatch: pytest.MonkeyPatch, patch: s
     before = distance()
     for step in range(160):
         generator = torch.Generator().manual_seed(step)
-        loss, _ = policy_loss(model, task.frames, task.labels, sigma=0.2, tracks=4, generator=generator)
+        seen = glance_at(model, task.frames, task.labels)
+        loss, _ = policy_loss(model, seen, sigma=0.2, tracks=4, generator=generator)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

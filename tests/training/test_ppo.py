@@ -1,0 +1,205 @@
+"""PPO: its objective by hand, a task whose answer is known, and runs that are killed in the middle of its stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gfnet_video.config import Config, StageConfig, TrainConfig
+from gfnet_video.errors import ConfigError
+from gfnet_video.model import GFNet
+from gfnet_video.nn.policy import Policy
+from gfnet_video.records import Features
+from gfnet_video.training import ppo, trainer
+from gfnet_video.training.ppo import Critic, clipped_loss, decide, ppo_losses, returns, standardised
+from gfnet_video.training.rewards import Glanced, contrastive, glance_at, increment
+from gfnet_video.training.trainer import Report, train
+from tests import models
+from tests.training.test_trainer import KilledError, NoiseClips, fresh
+
+VIDEOS, FRAMES = 64, 3
+
+
+def stage(reward: str = "contrastive", **changes: object) -> StageConfig:
+    return StageConfig(
+        "policy", 2, 1e-3, "sampled", train=("policy",), batch=4, learner="ppo", reward=reward, **changes
+    )  # type: ignore[arg-type]
+
+
+def test_returns_discount_what_comes_later() -> None:
+    reward = torch.randn(2, 5)
+    expected, later = [], torch.zeros(2)
+    for t in reversed(range(5)):
+        later = reward[:, t] + 0.7 * later
+        expected.append(later)
+    assert torch.allclose(returns(reward), torch.stack(expected[::-1], 1), atol=1e-6)
+    found = standardised(3 + 5 * reward)
+    assert found.mean().abs() < 1e-6 and found.std() == pytest.approx(1, abs=1e-4)
+    assert torch.equal(standardised(torch.ones(1, 1)), torch.zeros(1, 1))  # the last of few clips
+
+
+def test_odds_beyond_the_clip_teach_nothing_more_but_mistakes_are_undone() -> None:
+    odds = torch.tensor([[1.3, 1.1, 0.7, 0.7, 1.3]], requires_grad=True)
+    advantage = torch.tensor([[2.0, 2.0, -2.0, 2.0, -2.0]])
+    clipped_loss(odds, advantage).backward()
+    assert odds.grad is not None
+    assert torch.allclose(odds.grad * 5, torch.tensor([[0.0, -2.0, 0.0, -2.0, 2.0]]))
+
+
+@pytest.mark.parametrize("patch", ["per_frame", "shared"])
+def test_decisions_are_the_models_own(patch: str) -> None:
+    model, clip = models.model(order="glance_first", patch=patch), models.frames()
+    seen = glance_at(model, clip, torch.tensor([0, 1]))
+    critic = Critic(model.config.policy_hidden)
+    means, values = decide(model, critic, seen.maps)
+    whole = model.policy(seen.maps, None)[0]  # type: ignore[misc]
+    assert torch.allclose(means, whole if patch == "per_frame" else whole[:, -1:], atol=1e-5)
+    assert torch.equal(values, torch.zeros(means.shape[:2]))  # a critic expects nothing at first
+
+
+def test_the_first_update_is_reinforce_with_a_critic() -> None:
+    """Before any update the odds are 1: the gradient is that of log-density times advantage, draws beyond edges too."""
+    model, critic = models.model(), Critic(8)
+    torch.nn.init.normal_(critic.layers[2].weight)  # type: ignore[arg-type]
+    seen = glance_at(model, models.frames(), torch.tensor([0, 1]))
+    assert model.policy is not None
+    weights = [*model.policy.parameters(), *critic.parameters()]
+    loss, reward = next(
+        ppo_losses(model, critic, seen, stage("increment"), sigma=0.4, generator=torch.Generator().manual_seed(3))
+    )
+    found = torch.autograd.grad(loss, weights)
+    means, values = decide(model, critic, seen.maps)
+    noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(3))
+    drawn = means.detach() + 0.4 * noise
+    gained = increment(model, seen, drawn.clamp(0, 1))
+    goal = standardised(returns(gained))
+    log_density = torch.distributions.Normal(means, 0.4).log_prob(drawn).sum(-1)
+    expected = -(log_density * (goal - values.detach())).mean() + 0.5 * F.mse_loss(values, goal)
+    assert (drawn.clamp(0, 1) != drawn).any() and torch.equal(reward, gained.mean())
+    for mine, plain in zip(found, torch.autograd.grad(expected, weights), strict=True):
+        assert torch.allclose(mine, plain, atol=1e-5, rtol=1e-3)
+
+
+def test_several_updates_share_one_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, critic, odds, judged = models.model(), Critic(8), list[Tensor](), list[Tensor]()
+    assert model.policy is not None
+    optimiser = torch.optim.Adam(model.policy.parameters(), lr=0.01)
+
+    def watched(*args: Tensor) -> Tensor:
+        odds.append(args[0].detach())
+        return clipped_loss(*args)
+
+    def counted(model: GFNet, seen: Glanced, centres: Tensor, others: Tensor) -> Tensor:
+        judged.append(centres)
+        return contrastive(model, seen, centres, others)
+
+    monkeypatch.setattr(ppo, "clipped_loss", watched)
+    monkeypatch.setattr(ppo, "contrastive", counted)
+    seen = glance_at(model, models.frames(), torch.tensor([0, 1]))
+    for loss, _ in ppo_losses(model, critic, seen, stage(updates=3), sigma=0.2, generator=torch.Generator()):
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert len(odds) == 3 and len(judged) == 1
+    assert torch.equal(odds[0], torch.ones_like(odds[0])) and not torch.allclose(odds[1], odds[2], atol=1e-3)
+    assert all(p.grad is None for p in (*model.glance_net.parameters(), *model.focus_net.parameters()))  # type: ignore
+
+
+class BrightSpot:
+    """Glance maps of one bright spot; a patch tells the class the better, the nearer it lies to the spot."""
+
+    def __init__(self) -> None:
+        place = 0.25 + 0.5 * torch.rand(VIDEOS, 1, 2, generator=torch.Generator().manual_seed(9))
+        self.target = 2 * place.expand(-1, FRAMES, -1) - 0.5  # as a centre: a patch takes half of the side
+        axis = (torch.arange(8) + 0.5) / 8
+        apart = (axis[:, None] - place[..., 0, None, None]) ** 2 + (axis - place[..., 1, None, None]) ** 2
+        maps = torch.exp(-apart / 0.02)[:, :, None].expand(-1, FRAMES, -1, -1, -1)
+        nothing = torch.zeros(VIDEOS, FRAMES, models.CLASSES)
+        labels = torch.zeros(VIDEOS, dtype=torch.long)
+        self.seen = Glanced(torch.zeros(VIDEOS, FRAMES, 3, 1, 1), labels, maps, nothing)
+
+    def focus(
+        self, frames: Tensor, centres: Tensor, state: object = None, *, branches: int = 1
+    ) -> tuple[Features, tuple[()]]:
+        apart = (centres.unflatten(0, (-1, VIDEOS)) - self.target).norm(dim=-1).flatten(0, 1)
+        logits = F.pad((4 - 8 * apart)[..., None], (0, models.CLASSES - 1))
+        return Features(torch.zeros(*apart.shape, 1, 1, 1), torch.zeros(*apart.shape, 1), logits), ()
+
+
+@pytest.mark.parametrize("reward", ["increment", "contrastive"])
+@pytest.mark.parametrize("patch", ["per_frame", "shared"])
+def test_policy_finds_what_is_rewarded(monkeypatch: pytest.MonkeyPatch, patch: str, reward: str) -> None:
+    model, task, critic = models.model(patch=patch, order="glance_first"), BrightSpot(), Critic(8)
+    model.policy = Policy(1, hidden=8, room=0.5)
+    for value in model.aggregator.parameters():
+        torch.nn.init.zeros_(value)  # where a patch lies is no evidence here
+    monkeypatch.setattr(model, "focus", task.focus)
+    optimiser = torch.optim.Adam([*model.policy.parameters(), *critic.parameters()], lr=0.01)
+
+    def distance() -> float:
+        centres = model.spread(model.locate(task.seen.maps)[0], FRAMES)
+        return float((centres - task.target).norm(dim=-1).detach().mean())
+
+    before = distance()
+    for turn in range(60):
+        generator = torch.Generator().manual_seed(turn)
+        for loss, _ in ppo_losses(model, critic, task.seen, stage(reward), sigma=0.25, generator=generator):
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    assert distance() < 0.65 * before
+
+
+def trained(run: Path, kill_at: tuple[int, ...] = ()) -> GFNet:
+    """A run of one PPO stage of six batches, dying after each of `kill_at` (counted in its attempt) and resuming."""
+    config = Config("mini", models.config(), TrainConfig((stage(updates=2),)))
+    for attempt, end in enumerate((*kill_at, None)):
+        model, seen = fresh(), 0
+
+        def listen(report: Report, end: int | None = end) -> None:
+            nonlocal seen
+            seen += 1
+            if end is not None and seen == end:
+                raise KilledError
+
+        if attempt:  # the critic is kept with the run
+            assert set(torch.load(run / "last.pt")["critic"]) == set(Critic(8).state_dict())
+        try:
+            train(model, NoiseClips(), config, run, resume=attempt > 0, listen=listen)
+        except KilledError:
+            continue
+    return model
+
+
+def test_killed_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "SAVE_EVERY", 0.0)
+    whole, broken, start = trained(tmp_path / "whole"), trained(tmp_path / "broken", kill_at=(5,)), fresh()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, broken.state_dict()[name]), name
+        moved = not torch.equal(value, start.state_dict()[name])
+        assert moved == name.startswith("policy"), name
+    assert torch.load(tmp_path / "broken" / "last.pt")["critic"] is None  # and goes with its stage
+    assert set(whole.state_dict()) == set(start.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learner": "pp"}, "unknown learner 'pp'; did you mean 'ppo'"),
+        ({"reward": "increments"}, "unknown reward 'increments'; did you mean 'increment'"),
+        ({"reward": "alone"}, "has learner ppo and reward alone; expected reward increment or contrastive"),
+        ({"learner": "reinforce", "tracks": 2}, "has learner reinforce and reward increment; expected reward alone"),
+        ({"tracks": 4}, "draws 4 tracks; ppo draws 1 and has a critic"),
+        ({"patches": "random", "train": ("focus",)}, "has learner ppo and patches random; ppo needs sampled"),
+        ({"updates": 0}, "updates is 0; expected at least 1"),
+        ({"learner": "reinforce", "reward": "alone", "tracks": 2, "updates": 2}, "has 2 updates a batch; reinforce"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes: dict[str, object], message: str) -> None:
+    made = {"patches": "sampled", "train": ("policy",), "learner": "ppo", "reward": "increment"} | changes
+    with pytest.raises(ConfigError, match=message):
+        StageConfig("policy", 1, 1e-3, **made)  # type: ignore[arg-type]
