@@ -17,6 +17,7 @@ from gfnet_video.config import LookConfig, ModelConfig
 from gfnet_video.errors import ConfigError
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
+from gfnet_video.nn.controls import CONTROLS, place_to_centre
 from gfnet_video.nn.patches import crop_patches
 from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.state import State
@@ -53,13 +54,15 @@ class GFNet(nn.Module):
         self.glance_net = Look(config.glance, config)
         self.aggregator = Aggregator(config.classes, config.factors, rising=config.patch == "per_frame")
         self.focus_net: Look | None = None
-        self.policy: Policy | None = None
+        self.policy: nn.Module | None = None
+        self.room = 1.0
         if config.focus is not None:
             self.focus_net = Look(config.focus, config)
-            room = (config.frame_side - config.focus.side) / config.frame_side
-            self.policy = Policy(
-                self.glance_net.backbone.map_channels, hidden=config.policy_hidden, room=max(room, 1e-6)
-            )
+            self.room = max((config.frame_side - config.focus.side) / config.frame_side, 1e-6)
+            if config.where != "policy":
+                self.policy = CONTROLS[config.where]()
+            else:
+                self.policy = Policy(self.glance_net.backbone.map_channels, hidden=config.policy_hidden, room=self.room)
 
     @property
     def steps(self) -> int:
@@ -80,8 +83,11 @@ class GFNet(nn.Module):
         features: tuple[Features, Buffers] = self.glance_net(resized(frames, self.config.glance.side), state)
         return features
 
-    def locate(self, maps: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One centre per frame from the glance's maps (B,k,C,h,w): centres (B,k,2) in [0, 1] and the policy's state."""
+    def locate(self, maps: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """One centre per frame from the glance's maps (B,k,C,h,w): centres (B,k,2) in [0, 1] and the policy's state.
+
+        Raises ConfigError where the model's patches are an oracle's: those are forced.
+        """
         assert self.policy is not None
         centres, state = self.policy(maps, state)
         return centres.clamp(0, 1), state
@@ -109,6 +115,12 @@ class GFNet(nn.Module):
         added: tuple[Evidence, Tensor] = self.aggregator(evidence, glance=glance, focus=focus, centres=centres)
         return added
 
+    def aim(self, places: Tensor) -> Tensor:
+        """Centres (B,F,2) of patches on places (B,T,2) in the frames that `parted` parts; (B,1,2) where shared."""
+        seen, _ = parted(places, self.config)
+        seen = seen.mean(1, keepdim=True) if self.config.patch == "shared" else seen
+        return place_to_centre(seen, room=self.room)
+
     # -- the flow ---------------------------------------------------------------------------------------------------
 
     def step(self, frames: Tensor, state: State, centres: Tensor | None = None) -> tuple[State, Tensor, Tensor | None]:
@@ -121,8 +133,10 @@ class GFNet(nn.Module):
         if self.focus_net is None:
             evidence, logits = self.aggregate(state.evidence, glance=seen.logits)
             return State(glance, None, None, evidence), logits, None
-        chosen, policy = self.locate(seen.map, state.policy)
-        centres = chosen if centres is None else centres
+        policy = state.policy
+        if centres is None or self.config.where == "policy":  # which remembers, also where its centres are not taken
+            chosen, policy = self.locate(seen.map, state.policy)
+            centres = chosen if centres is None else centres
         patch, focus = self.focus(frames, centres, state.focus)
         evidence, logits = self.aggregate(state.evidence, glance=seen.logits, focus=patch.logits, centres=centres)
         return State(glance, policy, focus, evidence), logits, centres
@@ -165,9 +179,16 @@ class GFNet(nn.Module):
 
     @torch.inference_mode()
     def walk(
-        self, frames: Iterable[Tensor], *, glance_frames: Iterable[Tensor] | None = None, chunk: int = 1
+        self,
+        frames: Iterable[Tensor],
+        *,
+        glance_frames: Iterable[Tensor] | None = None,
+        chunk: int = 1,
+        centres: Tensor | None = None,
     ) -> Iterator[Step]:
         """The steps of a clip, one by one; each frame is (B,3,frame_side,frame_side), pulled only when its turn comes.
+
+        centres (B,F,2) force the patches.
 
         `chunk` frames are computed together. Leaving the loop is the exit: no later look is computed. interleaved
         yields a Step per frame and pulls no frame ahead of its chunk; glance_first pulls and glances at the whole
@@ -176,17 +197,18 @@ class GFNet(nn.Module):
         """
         chunk = chunk if self.config.temporal == "causal" else sys.maxsize
         if self.glances_first:
-            yield from self._walk_glance_first(frames, glance_frames, chunk)
+            yield from self._walk_glance_first(frames, glance_frames, chunk, centres)
             return
         state, index = State(), 0
         for group in _chunks(frames, chunk):
             self._check(group)
-            state, logits, centres = self.step(group, state)
-            yield from self._as_steps(logits, centres, index)
+            forced = None if centres is None else centres[:, index : index + group.shape[1]]
+            state, logits, where = self.step(group, state, forced)
+            yield from self._as_steps(logits, where, index)
             index += group.shape[1]
 
     def _walk_glance_first(
-        self, frames: Iterable[Tensor], glance_frames: Iterable[Tensor] | None, chunk: int
+        self, frames: Iterable[Tensor], glance_frames: Iterable[Tensor] | None, chunk: int, forced: Tensor | None
     ) -> Iterator[Step]:
         kept, maps, glance, evidence, logits = [], [], None, None, torch.empty(0)
         for group in _chunks(frames if glance_frames is None else glance_frames, chunk):
@@ -200,7 +222,7 @@ class GFNet(nn.Module):
         yield Step(0, logits[:, -1], None)
         focus, index = None, 1
         groups = iter(kept) if glance_frames is None else _chunks(frames, chunk)
-        for group, centres in zip(groups, self._centres(maps), strict=False):
+        for group, centres in zip(groups, self._centres(maps, forced), strict=False):
             self._check(group)
             centres = self.spread(centres, group.shape[1])
             patch, focus = self.focus(group, centres, focus)
@@ -208,10 +230,13 @@ class GFNet(nn.Module):
             yield from self._as_steps(logits, centres, index)
             index += group.shape[1]
 
-    def _centres(self, maps: list[Tensor]) -> Iterator[Tensor]:
+    def _centres(self, maps: list[Tensor], forced: Tensor | None) -> Iterator[Tensor]:
         """Centres for one group of frames after the other; where shared, the last of all maps again and again."""
         if self.config.patch == "shared":
-            yield from repeat(self.locate(torch.cat(maps, 1))[0])
+            yield from repeat(self.locate(torch.cat(maps, 1))[0] if forced is None else forced)
+        if forced is not None:
+            yield from forced.split([m.shape[1] for m in maps], 1)
+            return
         policy = None
         for seen_map in maps:
             centres, policy = self.locate(seen_map, policy)

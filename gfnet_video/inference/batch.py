@@ -21,21 +21,30 @@ class Exits:
 
 
 @torch.inference_mode()
-def run_batch(model: GFNet, frames: Tensor, rule: ExitRule, *, glance_frames: Tensor | None = None) -> Exits:
+def run_batch(
+    model: GFNet,
+    frames: Tensor,
+    rule: ExitRule,
+    *,
+    glance_frames: Tensor | None = None,
+    centres: Tensor | None = None,
+) -> Exits:
     """Run the exit loop on clips (B,T,3,H,W), step by step, compacting the batch after every step.
 
-    glance_frames (B,T',3,H,W): where the glance sees other frames of the clips than the focus does.
+    glance_frames (B,T',3,H,W): where the glance sees other frames of the clips than the focus does; centres (B,F,2)
+    force the patches.
     """
     rows = _Rows(model, len(frames), frames, rule)
     if model.glances_first:
-        _glance_first(model, frames, frames if glance_frames is None else glance_frames, rows)
+        _glance_first(model, frames, frames if glance_frames is None else glance_frames, rows, centres)
         return rows.exits()
     if model.config.temporal == "both":
         rows.leave(model(frames).logits, 0, last=True)
         return rows.exits()
     state = State()
     for i in range(frames.shape[1]):
-        state, now, _ = model.step(frames[rows.left, i : i + 1], state)
+        forced = None if centres is None else centres[rows.left, i : i + 1]
+        state, now, _ = model.step(frames[rows.left, i : i + 1], state, forced)
         kept = rows.leave(now[:, -1], i, last=i == frames.shape[1] - 1)
         if not len(kept):
             break
@@ -63,13 +72,14 @@ class _Rows:
         return Exits(self.logits, self.steps)
 
 
-def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, rows: _Rows) -> None:
+def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, rows: _Rows, forced: Tensor | None) -> None:
     seen, _ = model.glance(glance_frames)
     evidence, logits = model.aggregate(None, glance=seen.logits)
     kept = rows.leave(logits[:, -1], 0, last=False)
     if not len(kept):
         return
-    centres = model.spread(model.locate(seen.map[kept])[0], frames.shape[1])
+    chosen = model.locate(seen.map[kept])[0] if forced is None else forced[rows.left]
+    centres = model.spread(chosen, frames.shape[1])
     state, whole = State(evidence=evidence).select(kept), model.config.temporal == "both"
     for i in range(1 if whole else frames.shape[1]):
         part = slice(None) if whole else slice(i, i + 1)

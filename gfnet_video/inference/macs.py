@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -37,6 +37,11 @@ class LookMacs:
 
 def looked(config: ModelConfig, step: int, chunk: int = 1) -> Looked:
     """What has been computed when a video stops after `step` (0-based): frames come in whole chunks."""
+    seen = _looked(config, step, chunk)
+    return seen if config.where == "policy" else replace(seen, located=0)
+
+
+def _looked(config: ModelConfig, step: int, chunk: int) -> Looked:
     frames, looks = config.frames, config.looks
     if config.temporal == "both":
         return Looked(frames, frames, looks) if looks and step else Looked(frames, 0, 0)
@@ -51,9 +56,10 @@ def looked(config: ModelConfig, step: int, chunk: int = 1) -> Looked:
 @torch.inference_mode()
 def count_macs(model: GFNet) -> LookMacs:
     """Run one frame of zeros and count; torch's counter knows convolutions and matrix products (2 FLOPs a MAC)."""
-    side = model.config.frame_side
+    frame = torch.zeros(1, 1, 3, model.config.frame_side, model.config.frame_side, device=device_of(model))
+    middle = None if model.config.where == "policy" else frame.new_full((1, 1, 2), 0.5)  # an oracle's must be forced
     with FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 1, 3, side, side, device=device_of(model)))
+        model(frame, centres=middle)
     counts = counter.get_flop_counts()
 
     def gmacs(part: str) -> float:

@@ -62,6 +62,16 @@ class Report:
     lost: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A batch where the model is, augmented: frames (B,T,3,H,W) normalised, labels (B,), places (B,T,2) of the object,
+    (B,0,2) where nobody knows them."""
+
+    frames: Tensor
+    labels: Tensor
+    places: Tensor
+
+
 Listen = Callable[[Report], None]
 AfterEpoch = Callable[[GFNet, StageConfig, int], None]
 
@@ -140,9 +150,10 @@ def _epoch(
         progress = done / total
         generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
-        pixels, labels = batch.pixels.to(device), batch.labels.to(device)
-        frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
-        loss, reward = _loss(model, stage, frames, labels, weights, progress, generator)
+        frames = normalise(batch.pixels.to(device), config.model.mean, config.model.std)
+        frames, places = augment(frames, batch.places.to(device), config.train, generator)
+        seen = _Seen(frames, batch.labels.to(device), places)
+        loss, reward = _loss(model, stage, seen, weights, progress, generator)
         if not bool(loss.isfinite()):
             raise ConfigError(
                 f"the loss is {loss.item()} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
@@ -178,21 +189,21 @@ def _epoch(
 def _loss(
     model: GFNet,
     stage: StageConfig,
-    frames: Tensor,
-    labels: Tensor,
+    seen: _Seen,
     weights: Tensor | None,
     progress: float,
     generator: torch.Generator,
 ) -> tuple[Tensor, float | None]:
     """A batch's loss and, where the policy learns, its reward: that is compared within a clip, so it has no weights."""
-    frames, glanced = parted(frames, model.config)
+    labels = seen.labels
+    frames, glanced = parted(seen.frames, model.config)
     if stage.patches == "sampled":
         sigma = _sigma(stage, progress)
         loss, reward = policy_loss(
             model, frames, labels, sigma=sigma, tracks=stage.tracks, generator=generator, glance_frames=glanced
         )
         return loss, float(reward)
-    centres = _centres(model, stage, frames, glanced, progress, generator)
+    centres = _centres(model, stage, seen, progress, generator)
     loss = supervised_loss(
         model, frames, labels, centres, glance_frames=glanced, auxiliary=stage.auxiliary, weights=weights
     )
@@ -200,26 +211,38 @@ def _loss(
 
 
 def _centres(
-    model: GFNet,
-    stage: StageConfig,
-    frames: Tensor,
-    glanced: Tensor | None,
-    progress: float,
-    generator: torch.Generator,
+    model: GFNet, stage: StageConfig, seen: _Seen, progress: float, generator: torch.Generator
 ) -> Tensor | None:
     """The tracks (M,B,T,2) of a supervised stage; None where it has no focus."""
-    b, t = frames.shape[:2]
     if stage.patches == "none":
         return None
+    b, t = len(seen.frames), model.config.looks
     if stage.patches == "random":
-        still = model.config.patch == "shared"
-        tracks = smooth_tracks(stage.tracks * b, 1 if still else t, generator).to(frames)
+        looks = 1 if model.config.patch == "shared" else t
+        tracks = _random(model, stage.tracks * b, looks, generator).to(seen.frames)
         spread: Tensor = tracks.expand(-1, t, -1).unflatten(0, (stage.tracks, b))
         return spread
-    with torch.no_grad():
-        chosen = model.locate(model.glance(frames if glanced is None else glanced)[0].map)[0]
+    chosen = _chosen(model, stage, seen)
     chosen = chosen[:, -1:] if model.config.patch == "shared" else chosen
     return around(chosen, stage, progress, generator).expand(-1, -1, t, -1)
+
+
+def _random(model: GFNet, tracks: int, looks: int, generator: torch.Generator) -> Tensor:
+    """Tracks (tracks,looks,2) of random places: smooth ones, but as the model itself draws them where it does."""
+    if model.config.where == "random":
+        return torch.rand(tracks, looks, 2, generator=generator)
+    return smooth_tracks(tracks, looks, generator)
+
+
+def _chosen(model: GFNet, stage: StageConfig, seen: _Seen) -> Tensor:
+    """The centres (B,T,2) or (B,1,2) of a stage whose patches are not random."""
+    if stage.patches == "oracle":
+        return model.aim(seen.places)
+    if stage.patches == "centre":
+        return seen.frames.new_full((len(seen.frames), model.config.looks, 2), 0.5)
+    frames, glanced = parted(seen.frames, model.config)
+    with torch.no_grad():
+        return model.locate(model.glance(frames if glanced is None else glanced)[0].map)[0]
 
 
 def around(centres: Tensor, stage: StageConfig, progress: float, generator: torch.Generator) -> Tensor:
