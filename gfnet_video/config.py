@@ -14,6 +14,7 @@ ORDERS = ("interleaved", "glance_first")
 TEMPORAL = ("causal", "both")
 PATCH = ("per_frame", "shared")
 SAMPLERS = ("uniform", "dense", "coarse_to_fine")
+AGGREGATORS = ("mean", "gru")
 WHERE = ("policy", "centre", "random", "oracle")
 PATCHES = ("none", "random", "sampled", "policy", "centre", "oracle")
 CROPS = ("none", "multi_scale")
@@ -54,7 +55,8 @@ class ModelConfig:
     temporal: shift "causal", or "both" ways, offline. patch: a centre "per_frame", or one "shared" by the clip, which
     is picked when the whole clip has been glanced at, as both-way shift always is.
     where: what says where the patches are: the "policy", or a control in its place: the "centre" of the frame, "random"
-    places, or an "oracle", the data's own truth.
+    places, or an "oracle", the data's own truth. aggregator: "mean" of what the looks say, or a "gru" over
+    their features.
     """
 
     classes: int
@@ -69,6 +71,7 @@ class ModelConfig:
     temporal: str = "causal"
     patch: str = "per_frame"
     where: str = "policy"
+    aggregator: str = "mean"
     factors: tuple[int, ...] = ()
     shift_div: int = 8
     policy_hidden: int = 24
@@ -83,8 +86,8 @@ class ModelConfig:
         _within("focus_frames", self.focus_frames, 0)
         if self.short_side and self.short_side < self.frame_side:
             raise ConfigError(f"short_side is {self.short_side}; expected 0 or at least frame_side ({self.frame_side})")
-        words = {"order": ORDERS, "temporal": TEMPORAL, "patch": PATCH, "sampler": SAMPLERS, "where": WHERE}
-        for name, known in words.items():
+        words = {"order": ORDERS, "temporal": TEMPORAL, "patch": PATCH, "sampler": SAMPLERS}
+        for name, known in (words | {"where": WHERE, "aggregator": AGGREGATORS}).items():
             if getattr(self, name) not in known:
                 raise ConfigError(unknown(name, getattr(self, name), known))
         looks = [look for look in (self.glance, self.focus) if look is not None]

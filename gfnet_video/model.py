@@ -18,6 +18,7 @@ from gfnet_video.errors import ConfigError
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
 from gfnet_video.nn.controls import CONTROLS, place_to_centre
+from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.patches import crop_patches
 from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.state import State
@@ -52,7 +53,9 @@ class GFNet(nn.Module):
         super().__init__()
         self.config = config
         self.glance_net = Look(config.glance, config)
-        self.aggregator = Aggregator(config.classes, config.factors, rising=config.patch == "per_frame")
+        self.aggregator: Aggregator | GRUAggregator = Aggregator(  # before the focus: a seed gives the weights it gave
+            config.classes, config.factors, rising=config.patch == "per_frame"
+        )
         self.focus_net: Look | None = None
         self.policy: nn.Module | None = None
         self.room = 1.0
@@ -63,6 +66,9 @@ class GFNet(nn.Module):
                 self.policy = CONTROLS[config.where]()
             else:
                 self.policy = Policy(self.glance_net.backbone.map_channels, hidden=config.policy_hidden, room=self.room)
+        if config.aggregator == "gru":
+            widths = self.glance_net.backbone.width, self.focus_net.backbone.width if self.focus_net else 0
+            self.aggregator = GRUAggregator(*widths, config.classes, config.factors)
 
     @property
     def steps(self) -> int:
@@ -101,19 +107,26 @@ class GFNet(nn.Module):
 
     def aggregate(
         self,
-        evidence: Evidence | None,
+        evidence: Evidence | Recurrence | None,
         *,
-        glance: Tensor | None = None,
-        focus: Tensor | None = None,
+        glance: Features | None = None,
+        focus: Features | None = None,
         centres: Tensor | None = None,
-    ) -> tuple[Evidence, Tensor]:
-        """Add looks' logits (B,k,K) to the evidence: the new evidence and the video-level logits (B,k,K)."""
-        logits = glance if glance is not None else focus
-        assert logits is not None
+    ) -> tuple[Evidence | Recurrence, Tensor]:
+        """Add looks at k frames to the evidence: the new evidence and the video-level logits (B,k,K)."""
+        seen, aimed = (None if look is None else self._told(look) for look in (glance, focus))
         if evidence is None:
-            evidence = Evidence.start(logits.shape[0], self.config.classes, logits)
-        added: tuple[Evidence, Tensor] = self.aggregator(evidence, glance=glance, focus=focus, centres=centres)
+            like = seen if seen is not None else aimed
+            assert like is not None
+            evidence = self.aggregator.start(like)
+        added: tuple[Evidence | Recurrence, Tensor] = self.aggregator(
+            evidence, glance=seen, focus=aimed, centres=centres
+        )
         return added
+
+    def _told(self, look: Features) -> Tensor:
+        """What the aggregator takes of a look: what it says, or for the GRU what it saw."""
+        return look.pooled if self.config.aggregator == "gru" else look.logits
 
     def aim(self, places: Tensor) -> Tensor:
         """Centres (B,F,2) of patches on places (B,T,2) in the frames that `parted` parts; (B,1,2) where shared."""
@@ -131,14 +144,14 @@ class GFNet(nn.Module):
         """
         seen, glance = self.glance(frames, state.glance)
         if self.focus_net is None:
-            evidence, logits = self.aggregate(state.evidence, glance=seen.logits)
+            evidence, logits = self.aggregate(state.evidence, glance=seen)
             return State(glance, None, None, evidence), logits, None
         policy = state.policy
         if centres is None or self.config.where == "policy":  # which remembers, also where its centres are not taken
             chosen, policy = self.locate(seen.map, state.policy)
             centres = chosen if centres is None else centres
         patch, focus = self.focus(frames, centres, state.focus)
-        evidence, logits = self.aggregate(state.evidence, glance=seen.logits, focus=patch.logits, centres=centres)
+        evidence, logits = self.aggregate(state.evidence, glance=seen, focus=patch, centres=centres)
         return State(glance, policy, focus, evidence), logits, centres
 
     def forward(self, frames: Tensor, *, glance_frames: Tensor | None = None, centres: Tensor | None = None) -> Looks:
@@ -157,11 +170,11 @@ class GFNet(nn.Module):
     def _glance_first(self, frames: Tensor, glance_frames: Tensor, forced: Tensor | None) -> Looks:
         self._check(glance_frames)
         seen, _ = self.glance(glance_frames)
-        evidence, first = self.aggregate(None, glance=seen.logits)
+        evidence, first = self.aggregate(None, glance=seen)
         chosen = self.locate(seen.map)[0] if forced is None else forced
         centres = self.spread(chosen, frames.shape[1])
         patch, _ = self.focus(frames, centres)
-        _, logits = self.aggregate(evidence, focus=patch.logits, centres=centres)
+        _, logits = self.aggregate(evidence, focus=patch, centres=centres)
         if self.config.temporal == "both":
             logits, centres = logits[:, -1:], centres[:, -1:]
         return Looks(logits[:, -1], torch.cat([first[:, -1:], logits], 1), centres)
@@ -214,7 +227,7 @@ class GFNet(nn.Module):
         for group in _chunks(frames if glance_frames is None else glance_frames, chunk):
             self._check(group)
             seen, glance = self.glance(group, glance)
-            evidence, logits = self.aggregate(evidence, glance=seen.logits)
+            evidence, logits = self.aggregate(evidence, glance=seen)
             kept.append(group)
             maps.append(seen.map)
         if not kept:
@@ -226,7 +239,7 @@ class GFNet(nn.Module):
             self._check(group)
             centres = self.spread(centres, group.shape[1])
             patch, focus = self.focus(group, centres, focus)
-            evidence, logits = self.aggregate(evidence, focus=patch.logits, centres=centres)
+            evidence, logits = self.aggregate(evidence, focus=patch, centres=centres)
             yield from self._as_steps(logits, centres, index)
             index += group.shape[1]
 

@@ -74,7 +74,7 @@ class _Rows:
 
 def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, rows: _Rows, forced: Tensor | None) -> None:
     seen, _ = model.glance(glance_frames)
-    evidence, logits = model.aggregate(None, glance=seen.logits)
+    evidence, logits = model.aggregate(None, glance=seen)
     kept = rows.leave(logits[:, -1], 0, last=False)
     if not len(kept):
         return
@@ -84,7 +84,7 @@ def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, rows: _Ro
     for i in range(1 if whole else frames.shape[1]):
         part = slice(None) if whole else slice(i, i + 1)
         patch, focus = model.focus(frames[rows.left, part], centres[:, part], state.focus)
-        evidence, logits = model.aggregate(state.evidence, focus=patch.logits, centres=centres[:, part])
+        evidence, logits = model.aggregate(state.evidence, focus=patch, centres=centres[:, part])
         kept = rows.leave(logits[:, -1], i + 1, last=whole or i == frames.shape[1] - 1)
         if not len(kept):
             return

@@ -23,16 +23,18 @@ class Looked:
 
 @dataclass(frozen=True)
 class LookMacs:
-    """GMACs that one frame costs in each look."""
+    """GMACs that one frame costs in each look; `aggregate` is a focus look's evidence, `gather` a glance's."""
 
     glance: float
     locate: float
     focus: float
     aggregate: float
+    gather: float = 0.0
 
     def of(self, looks: Looked) -> float:
         """GMACs of a video that took so many looks."""
-        return looks.glances * self.glance + looks.located * self.locate + looks.focuses * (self.focus + self.aggregate)
+        glances, focuses = looks.glances * (self.glance + self.gather), looks.focuses * (self.focus + self.aggregate)
+        return glances + looks.located * self.locate + focuses
 
 
 def looked(config: ModelConfig, step: int, chunk: int = 1) -> Looked:
@@ -57,12 +59,19 @@ def _looked(config: ModelConfig, step: int, chunk: int) -> Looked:
 def count_macs(model: GFNet) -> LookMacs:
     """Run one frame of zeros and count; torch's counter knows convolutions and matrix products (2 FLOPs a MAC)."""
     frame = torch.zeros(1, 1, 3, model.config.frame_side, model.config.frame_side, device=device_of(model))
-    middle = None if model.config.where == "policy" else frame.new_full((1, 1, 2), 0.5)  # an oracle's must be forced
+    middle = frame.new_full((1, 1, 2), 0.5)
     with FlopCounterMode(display=False) as counter:
-        model(frame, centres=middle)
+        model(frame, centres=None if model.config.where == "policy" else middle)  # an oracle's must be forced
     counts = counter.get_flop_counts()
 
     def gmacs(part: str) -> float:
         return float(sum(counts.get(f"{type(model).__name__}.{part}", {}).values())) / 2e9
 
-    return LookMacs(gmacs("glance_net"), gmacs("policy"), gmacs("focus_net"), gmacs("aggregator"))
+    aggregate = 0.0
+    if model.focus_net is not None:
+        patch, _ = model.focus(frame, middle)
+        with FlopCounterMode(display=False) as alone:
+            model.aggregate(None, focus=patch, centres=middle)
+        aggregate = float(alone.get_total_flops()) / 2e9
+    gather = gmacs("aggregator") - aggregate
+    return LookMacs(gmacs("glance_net"), gmacs("policy"), gmacs("focus_net"), aggregate, gather)
