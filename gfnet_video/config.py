@@ -55,8 +55,8 @@ class ModelConfig:
     temporal: shift "causal", or "both" ways, offline. patch: a centre "per_frame", or one "shared" by the clip, which
     is picked when the whole clip has been glanced at, as both-way shift always is.
     where: what says where the patches are: the "policy", or a control in its place: the "centre" of the frame, "random"
-    places, or an "oracle", the data's own truth. aggregator: "mean" of what the looks say, or a "gru" over
-    their features.
+    places, or an "oracle", the data's own truth. looks_per_frame: focus looks at each frame, each of them a step.
+    aggregator: "mean" of what the looks say, or a "gru" over their features.
     """
 
     classes: int
@@ -75,11 +75,12 @@ class ModelConfig:
     factors: tuple[int, ...] = ()
     shift_div: int = 8
     policy_hidden: int = 24
+    looks_per_frame: int = 1
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        for name in ("classes", "frames", "frame_side", "shift_div", "policy_hidden"):
+        for name in ("classes", "frames", "frame_side", "shift_div", "policy_hidden", "looks_per_frame"):
             _within(name, getattr(self, name), 1)
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError(f"mean is {self.mean}, std {self.std}; expected three numbers each, std above 0")
@@ -95,8 +96,11 @@ class ModelConfig:
             raise ConfigError("sampler is coarse_to_fine, out of time's order; set shift: false in every look")
         if self.focus is not None:
             self._check_focus()
-        elif self.where != "policy":
-            raise ConfigError(f"where is {self.where}, but without a focus there is no patch; leave it out")
+        elif self.where != "policy" or self.looks_per_frame > 1:
+            raise ConfigError(
+                f"where is {self.where} and looks_per_frame {self.looks_per_frame}, but without a focus there is no "
+                "patch; leave them out"
+            )
         for name, look in (("glance", self.glance), ("focus", self.focus)):
             if look is not None and not 0 < look.side <= self.frame_side:
                 raise ConfigError(f"{name}.side is {look.side}; expected 1 to frame_side ({self.frame_side})")
@@ -109,11 +113,13 @@ class ModelConfig:
             raise ConfigError("temporal is both and patch per_frame; offline shift goes with a shared patch")
         if self.focus_frames and self.patch != "shared":
             raise ConfigError(f"focus_frames is {self.focus_frames}; a patch per_frame is cut from the glance's frames")
+        if self.looks_per_frame > 1 and self.patch == "shared":
+            raise ConfigError(f"looks_per_frame is {self.looks_per_frame}; a shared patch is the same at each look")
 
     @property
     def looks(self) -> int:
-        """How many frames the focus sees; 0 without one."""
-        return 0 if self.focus is None else self.focus_frames or self.frames
+        """How many looks the focus takes; 0 without one."""
+        return 0 if self.focus is None else self.focus_frames or self.frames * self.looks_per_frame
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,11 @@ class GFNet(nn.Module):
 
     @property
     def steps(self) -> int:
-        """How many steps a whole clip takes: the frames; glance_first one before them; `both` one for each pass."""
+        """How many steps a whole clip takes: the focus looks, or without a focus the frames; glance_first one before
+        them; `both` one for each pass."""
         if self.config.temporal == "both":
             return 1 + (self.focus_net is not None)
-        return self.config.looks + 1 if self.glances_first else self.config.frames
+        return (self.config.looks or self.config.frames) + self.glances_first
 
     @property
     def glances_first(self) -> bool:
@@ -130,29 +131,46 @@ class GFNet(nn.Module):
 
     def aim(self, places: Tensor) -> Tensor:
         """Centres (B,F,2) of patches on places (B,T,2) in the frames that `parted` parts; (B,1,2) where shared."""
-        seen, _ = parted(places, self.config)
+        seen = self.repeated(parted(places, self.config)[0])
         seen = seen.mean(1, keepdim=True) if self.config.patch == "shared" else seen
         return place_to_centre(seen, room=self.room)
 
     # -- the flow ---------------------------------------------------------------------------------------------------
 
-    def step(self, frames: Tensor, state: State, centres: Tensor | None = None) -> tuple[State, Tensor, Tensor | None]:
+    def step(
+        self, frames: Tensor, state: State, centres: Tensor | None = None, *, looks: int | None = None
+    ) -> tuple[State, Tensor, Tensor | None]:
         """Glance at k frames, choose a patch in each, focus on it, add the evidence: the whole method.
 
         frames (B,k,3,frame_side,frame_side); centres (B,k,2) force the patches. Returns the state, the video-level
-        logits after each frame (B,k,K) and the centres, None where the model has no focus.
+        logits after each frame (B,k,K) and the centres, None where the model has no focus. Where a frame is focused on
+        several times, all of that is a frame's turn, or the first `looks` of it: `again` takes the next.
         """
         seen, glance = self.glance(frames, state.glance)
         if self.focus_net is None:
             evidence, logits = self.aggregate(state.evidence, glance=seen)
             return State(glance, None, None, evidence), logits, None
+        looks = looks or self.config.looks_per_frame
+        kept = seen.map[:, -1:] if looks < self.config.looks_per_frame else None
+        state = State(glance, state.policy, state.focus, state.evidence, kept)
+        return self._focused(repeated(frames, looks), repeated(seen.map, looks), state, centres, seen)
+
+    def again(self, frames: Tensor, state: State, centres: Tensor | None = None) -> tuple[State, Tensor, Tensor | None]:
+        """One more focus look at the frames (B,1,3,H,W) that `step` glanced at last; as `step`."""
+        assert state.map is not None
+        return self._focused(frames, state.map, state, centres, None)
+
+    def _focused(
+        self, frames: Tensor, maps: Tensor, state: State, centres: Tensor | None, seen: Features | None
+    ) -> tuple[State, Tensor, Tensor]:
+        """Focus on frames (B,k,...) that were glanced at: `seen`, where the glance is still to become evidence."""
         policy = state.policy
         if centres is None or self.config.where == "policy":  # which remembers, also where its centres are not taken
-            chosen, policy = self.locate(seen.map, state.policy)
+            chosen, policy = self.locate(maps, policy)
             centres = chosen if centres is None else centres
         patch, focus = self.focus(frames, centres, state.focus)
         evidence, logits = self.aggregate(state.evidence, glance=seen, focus=patch, centres=centres)
-        return State(glance, policy, focus, evidence), logits, centres
+        return State(state.glance, policy, focus, evidence, state.map), logits, centres
 
     def forward(self, frames: Tensor, *, glance_frames: Tensor | None = None, centres: Tensor | None = None) -> Looks:
         """Look at whole clips. frames: (B,T,3,frame_side,frame_side) normalised floats, which the focus sees, and the
@@ -171,13 +189,18 @@ class GFNet(nn.Module):
         self._check(glance_frames)
         seen, _ = self.glance(glance_frames)
         evidence, first = self.aggregate(None, glance=seen)
-        chosen = self.locate(seen.map)[0] if forced is None else forced
+        chosen = self.locate(self.repeated(seen.map))[0] if forced is None else forced
+        frames = self.repeated(frames)
         centres = self.spread(chosen, frames.shape[1])
         patch, _ = self.focus(frames, centres)
         _, logits = self.aggregate(evidence, focus=patch, centres=centres)
         if self.config.temporal == "both":
             logits, centres = logits[:, -1:], centres[:, -1:]
         return Looks(logits[:, -1], torch.cat([first[:, -1:], logits], 1), centres)
+
+    def repeated(self, frames: Tensor) -> Tensor:
+        """Frames, maps or places (B,k,...) as often as each is focused on, side by side: (B,k*looks_per_frame,...)."""
+        return repeated(frames, self.config.looks_per_frame)
 
     def spread(self, centres: Tensor, frames: int) -> Tensor:
         """Centres (B,k,2) as the focus takes them (B,frames,2): one a frame, or where shared the last for all."""
@@ -203,10 +226,11 @@ class GFNet(nn.Module):
 
         centres (B,F,2) force the patches.
 
-        `chunk` frames are computed together. Leaving the loop is the exit: no later look is computed. interleaved
-        yields a Step per frame and pulls no frame ahead of its chunk; glance_first pulls and glances at the whole
-        clip, yields its first Step, and then one for each focus look. With both-way shift a pass over the clip is one
-        step.
+        `chunk` frames are computed together, with all their looks; at chunk 1 the several focus looks of a frame are
+        computed one by one. Leaving the loop is the exit: no later look is computed. interleaved yields a Step per
+        focus look, or without a focus per frame, and pulls no frame ahead of its chunk; glance_first pulls and glances
+        at the whole clip, yields its first Step, and then one for each focus look. With both-way shift a pass over the
+        clip is one step.
         """
         chunk = chunk if self.config.temporal == "causal" else sys.maxsize
         if self.glances_first:
@@ -215,10 +239,13 @@ class GFNet(nn.Module):
         state, index = State(), 0
         for group in _chunks(frames, chunk):
             self._check(group)
-            forced = None if centres is None else centres[:, index : index + group.shape[1]]
-            state, logits, where = self.step(group, state, forced)
-            yield from self._as_steps(logits, where, index)
-            index += group.shape[1]
+            for i in range(self.config.looks_per_frame if chunk == 1 else 1):
+                looks = 1 if chunk == 1 else self.config.looks_per_frame
+                forced = None if centres is None else centres[:, index : index + looks * group.shape[1]]
+                turn = self.again(group, state, forced) if i else self.step(group, state, forced, looks=looks)
+                state, logits, where = turn
+                yield from self._as_steps(logits, where, index)
+                index += logits.shape[1]
 
     def _walk_glance_first(
         self, frames: Iterable[Tensor], glance_frames: Iterable[Tensor] | None, chunk: int, forced: Tensor | None
@@ -235,7 +262,8 @@ class GFNet(nn.Module):
         yield Step(0, logits[:, -1], None)
         focus, index = None, 1
         groups = iter(kept) if glance_frames is None else _chunks(frames, chunk)
-        for group, centres in zip(groups, self._centres(maps, forced), strict=False):
+        rounds = self._centres(list(self._rounds(maps, chunk)), forced)
+        for group, centres in zip(self._rounds(groups, chunk), rounds, strict=False):
             self._check(group)
             centres = self.spread(centres, group.shape[1])
             patch, focus = self.focus(group, centres, focus)
@@ -243,8 +271,13 @@ class GFNet(nn.Module):
             yield from self._as_steps(logits, centres, index)
             index += group.shape[1]
 
+    def _rounds(self, groups: Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
+        """What each round of focus looks is at: at chunk 1 a frame again and again, else all looks of a group."""
+        for group in groups:
+            yield from repeat(group, self.config.looks_per_frame) if chunk == 1 else (self.repeated(group),)
+
     def _centres(self, maps: list[Tensor], forced: Tensor | None) -> Iterator[Tensor]:
-        """Centres for one group of frames after the other; where shared, the last of all maps again and again."""
+        """Centres for one round of looks after the other; where shared, the last of all maps again and again."""
         if self.config.patch == "shared":
             yield from repeat(self.locate(torch.cat(maps, 1))[0] if forced is None else forced)
         if forced is not None:
@@ -272,6 +305,11 @@ def parted(clips: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor | None]:
     Those of the glance come first, the `focus_frames` after them.
     """
     return (clips[:, config.frames :], clips[:, : config.frames]) if config.focus_frames else (clips, None)
+
+
+def repeated(frames: Tensor, times: int) -> Tensor:
+    """(B,k,...) with each of the k so many times, side by side."""
+    return frames if times == 1 else frames.repeat_interleave(times, 1)
 
 
 def resized(frames: Tensor, side: int) -> Tensor:

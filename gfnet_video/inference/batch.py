@@ -41,11 +41,13 @@ def run_batch(
     if model.config.temporal == "both":
         rows.leave(model(frames).logits, 0, last=True)
         return rows.exits()
-    state = State()
-    for i in range(frames.shape[1]):
+    state, each = State(), model.config.looks_per_frame
+    for i in range(each * frames.shape[1]):
+        frame = frames[rows.left, i // each : i // each + 1]
         forced = None if centres is None else centres[rows.left, i : i + 1]
-        state, now, _ = model.step(frames[rows.left, i : i + 1], state, forced)
-        kept = rows.leave(now[:, -1], i, last=i == frames.shape[1] - 1)
+        turn = model.again(frame, state, forced) if i % each else model.step(frame, state, forced, looks=1)
+        state, now, _ = turn
+        kept = rows.leave(now[:, -1], i, last=i == each * frames.shape[1] - 1)
         if not len(kept):
             break
         state = state.select(kept)
@@ -78,14 +80,16 @@ def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, rows: _Ro
     kept = rows.leave(logits[:, -1], 0, last=False)
     if not len(kept):
         return
-    chosen = model.locate(seen.map[kept])[0] if forced is None else forced[rows.left]
-    centres = model.spread(chosen, frames.shape[1])
+    chosen = model.locate(model.repeated(seen.map[kept]))[0] if forced is None else forced[rows.left]
     state, whole = State(evidence=evidence).select(kept), model.config.temporal == "both"
-    for i in range(1 if whole else frames.shape[1]):
-        part = slice(None) if whole else slice(i, i + 1)
-        patch, focus = model.focus(frames[rows.left, part], centres[:, part], state.focus)
+    each = model.config.looks_per_frame
+    looks = each * frames.shape[1]
+    centres = model.spread(chosen, looks)
+    for i in range(1 if whole else looks):
+        part, at = (slice(None),) * 2 if whole else (slice(i, i + 1), slice(i // each, i // each + 1))
+        patch, focus = model.focus(frames[rows.left, at], centres[:, part], state.focus)
         evidence, logits = model.aggregate(state.evidence, focus=patch, centres=centres[:, part])
-        kept = rows.leave(logits[:, -1], i + 1, last=whole or i == frames.shape[1] - 1)
+        kept = rows.leave(logits[:, -1], i + 1, last=whole or i == looks - 1)
         if not len(kept):
             return
         centres, state = centres[kept], State(focus=focus, evidence=evidence).select(kept)

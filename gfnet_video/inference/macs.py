@@ -14,7 +14,7 @@ from gfnet_video.nn.device import device_of
 
 @dataclass(frozen=True)
 class Looked:
-    """How many frames of a video each look has seen; `located` counts glance maps that the policy has seen."""
+    """How many looks of each kind a video took; `located` counts glance maps that the policy has seen."""
 
     glances: int
     located: int
@@ -23,7 +23,7 @@ class Looked:
 
 @dataclass(frozen=True)
 class LookMacs:
-    """GMACs that one frame costs in each look; `aggregate` is a focus look's evidence, `gather` a glance's."""
+    """GMACs of one look of each kind; `aggregate` is a focus look's evidence, `gather` a glance's."""
 
     glance: float
     locate: float
@@ -38,7 +38,8 @@ class LookMacs:
 
 
 def looked(config: ModelConfig, step: int, chunk: int = 1) -> Looked:
-    """What has been computed when a video stops after `step` (0-based): frames come in whole chunks."""
+    """What has been computed when a video stops after `step` (0-based): frames come in whole chunks, with all their
+    focus looks, but at chunk 1 look by look."""
     seen = _looked(config, step, chunk)
     return seen if config.where == "policy" else replace(seen, located=0)
 
@@ -47,19 +48,23 @@ def _looked(config: ModelConfig, step: int, chunk: int) -> Looked:
     frames, looks = config.frames, config.looks
     if config.temporal == "both":
         return Looked(frames, frames, looks) if looks and step else Looked(frames, 0, 0)
+    together = 1 if chunk == 1 else chunk * config.looks_per_frame  # focus looks
     if looks and config.order == "glance_first":
-        focuses = min(looks, -(-step // chunk) * chunk)
+        focuses = min(looks, -(-step // together) * together)
         located = focuses if config.patch == "per_frame" else frames * bool(focuses)
         return Looked(frames, located, focuses)
-    glances = min(frames, -(-(step + 1) // chunk) * chunk)
-    return Looked(glances, glances, glances) if looks else Looked(glances, 0, 0)
+    if not looks:
+        return Looked(min(frames, -(-(step + 1) // chunk) * chunk), 0, 0)
+    focuses = min(looks, -(-(step + 1) // together) * together)
+    return Looked(-(-focuses // config.looks_per_frame), focuses, focuses)
 
 
 @torch.inference_mode()
 def count_macs(model: GFNet) -> LookMacs:
     """Run one frame of zeros and count; torch's counter knows convolutions and matrix products (2 FLOPs a MAC)."""
     frame = torch.zeros(1, 1, 3, model.config.frame_side, model.config.frame_side, device=device_of(model))
-    middle = frame.new_full((1, 1, 2), 0.5)
+    each = model.config.looks_per_frame
+    middle = frame.new_full((1, each, 2), 0.5)
     with FlopCounterMode(display=False) as counter:
         model(frame, centres=None if model.config.where == "policy" else middle)  # an oracle's must be forced
     counts = counter.get_flop_counts()
@@ -69,9 +74,9 @@ def count_macs(model: GFNet) -> LookMacs:
 
     aggregate = 0.0
     if model.focus_net is not None:
-        patch, _ = model.focus(frame, middle)
+        patch, _ = model.focus(frame, middle[:, :1])
         with FlopCounterMode(display=False) as alone:
-            model.aggregate(None, focus=patch, centres=middle)
+            model.aggregate(None, focus=patch, centres=middle[:, :1])
         aggregate = float(alone.get_total_flops()) / 2e9
-    gather = gmacs("aggregator") - aggregate
-    return LookMacs(gmacs("glance_net"), gmacs("policy"), gmacs("focus_net"), aggregate, gather)
+    gather = gmacs("aggregator") - each * aggregate
+    return LookMacs(gmacs("glance_net"), gmacs("policy") / each, gmacs("focus_net") / each, aggregate, gather)

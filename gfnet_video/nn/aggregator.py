@@ -86,7 +86,8 @@ class Aggregator(nn.Module):
     ) -> tuple[Evidence, Tensor]:
         """glance, focus: logits (B,k,K) of k frames, either or both; centres (B,k,2) go with focus.
 
-        Returns the new evidence and the video-level logits after each of the k frames, (B,k,K).
+        Several focus looks a frame, side by side, come after their frame's glance. Returns the new evidence and the
+        video-level logits after each focus look, or without any after each glance, (B,k,K).
         """
         last = evidence.last
         if focus is not None and centres is not None:
@@ -94,6 +95,9 @@ class Aggregator(nn.Module):
             last = centres[:, -1]
         glances, glanced = _running(evidence.glance, evidence.glanced, glance, rising=False)
         focuses, focused = _running(evidence.focus, evidence.focused, focus, rising=self.rising)
+        if glance is not None and focus is not None and glance.shape[1] < focus.shape[1]:
+            times = focus.shape[1] // glance.shape[1]
+            glances, glanced = glances.repeat_interleave(times, 1), glanced.repeat_interleave(times, 1)
         n = focused.clamp(min=1)
         weights = n * (n + 1) / 2 if self.rising else n
         mean, scaled = glances / glanced.clamp(min=1)[..., None], focuses * (n.sqrt() / weights)[..., None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -52,19 +53,27 @@ class GRUAggregator(nn.Module):
     ) -> tuple[Recurrence, Tensor]:
         """glance, focus: pooled features (B,k,D) of k frames, either or both; centres (B,k,2) go with focus.
 
-        Both: each frame's glance comes before its focus. Returns the new state and the video-level logits after each of
-        the k frames, (B,k,K).
+        Both: each frame's glance comes before its focus looks, one or several side by side. Returns the new state and
+        the video-level logits after each focus look, or without any after each glance, (B,k,K).
         """
-        kinds, last, focused = [], evidence.last, evidence.focused
-        if glance is not None:
-            kinds.append(self.glance(glance).relu())
+        seen: list[Tensor] = [] if glance is None else list(self.glance(glance).relu().unbind(1))
+        aimed: list[Tensor] = []
+        last, focused = evidence.last, evidence.focused
         if focus is not None:
             assert centres is not None and self.focus is not None
-            kinds.append(self.focus(torch.cat([focus, motion(centres, evidence)], -1)).relu())
+            aimed = list(self.focus(torch.cat([focus, motion(centres, evidence)], -1)).relu().unbind(1))
             last, focused = centres[:, -1], focused + focus.shape[1]
         hidden, states = evidence.hidden, []
-        for looks in zip(*(kind.unbind(1) for kind in kinds), strict=True):  # those of one frame
-            for look in looks:
-                hidden = self.cell(look, hidden)
-            states.append(hidden)
+        for look, counts in _in_turn(seen, aimed):
+            hidden = self.cell(look, hidden)
+            states += [hidden] if counts else []
         return Recurrence(hidden, focused, last), self.classifier(torch.stack(states, 1))
+
+
+def _in_turn(seen: list[Tensor], aimed: list[Tensor]) -> Iterator[tuple[Tensor, bool]]:
+    """Looks in the order they are taken, and whether logits are due after each: after glances only where alone."""
+    times = len(aimed) // len(seen) if seen else 0
+    for i, look in enumerate(aimed or seen):
+        if aimed and seen and i % times == 0:
+            yield seen[i // times], False
+        yield look, True

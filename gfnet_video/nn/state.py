@@ -14,12 +14,16 @@ from gfnet_video.nn.gru_aggregator import Recurrence
 
 @dataclass(frozen=True)
 class State:
-    """All a model remembers of the videos in a batch; None stands for the start, where all of it is zeros."""
+    """All a model remembers of the videos in a batch; None stands for the start, where all of it is zeros.
+
+    map (B,1,C,h,w): the glance's of the last frame, kept only where that is focused on again.
+    """
 
     glance: Buffers | None = None
     policy: Tensor | None = None
     focus: Buffers | None = None
     evidence: Evidence | Recurrence | None = None
+    map: Tensor | None = None
 
     def select(self, rows: Tensor) -> State:
         """The state of the batch rows named in `rows` (N,), in that order; -1 is a fresh video's row (all zeros)."""

@@ -37,7 +37,7 @@ def supervised_loss(
     auxiliary: float = 0.5,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Loss of one batch, a scalar. frames (B,T,3,H,W), labels (B,), centres (M,B,T,2): M tracks a clip; None: no focus.
+    """Loss of one batch, a scalar. frames (B,T,3,H,W), labels (B,), centres (M,B,F,2): M tracks a clip; None: no focus.
     glance_frames (B,T',3,H,W): what the glance sees where that is not what the focus sees.
 
     Steps weigh in proportion to their number: the first frames cannot know a motion. Beside the loss of both kinds of
@@ -52,7 +52,7 @@ def supervised_loss(
         return _video_loss(model, video, labels, weights)
     m, _, t = centres.shape[:3]
     flat, many = centres.flatten(0, 1), labels.repeat(m)
-    patch, _ = model.focus(frames.repeat(m, 1, 1, 1, 1), flat)
+    patch, _ = model.focus(model.repeated(frames).repeat(m, 1, 1, 1, 1), flat)
     glance = _repeated(seen, m)
     if model.glances_first:
         evidence, _ = model.aggregate(None, glance=glance)

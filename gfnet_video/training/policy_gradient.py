@@ -32,7 +32,7 @@ def policy_loss(
     assert model.policy is not None
     with torch.no_grad():
         seen, _ = model.glance(frames if glance_frames is None else glance_frames)
-    means, _ = model.policy(seen.map, None)  # (B,T,2)
+    means, _ = model.policy(model.repeated(seen.map), None)  # (B,F,2)
     shared = model.config.patch == "shared"
     means = means[:, -1:] if shared else means  # (B,A,2), A draws a clip
     noise = torch.randn(tracks, *means.shape, generator=generator).to(means)
@@ -53,14 +53,25 @@ def leave_one_out(reward: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _rewards(model: GFNet, frames: Tensor, labels: Tensor, glance: Tensor, centres: Tensor) -> Tensor:
-    m, b, t = centres.shape[:3]
-    many = frames.expand(m, *frames.shape).flatten(0, 1)  # (M*B,T,3,H,W)
+    m, b = centres.shape[:2]
+    frames, t = model.repeated(frames), frames.shape[1]  # (B,F,3,H,W)
+    many = frames.expand(m, *frames.shape).flatten(0, 1)  # (M*B,F,3,H,W)
     patch, _ = model.focus(many, centres.flatten(0, 1))
     counts = torch.arange(1, t + 1, device=glance.device, dtype=glance.dtype)
     so_far = glance.cumsum(1) / counts[None, :, None]  # (B,T,K)
-    scores = (so_far + patch.logits.unflatten(0, (m, b))).log_softmax(-1)
-    rewards: Tensor = scores.gather(-1, labels[None, :, None, None].expand(m, b, t, 1)).squeeze(-1)
+    looks = _of_frame(patch.logits.unflatten(0, (m, b)), model.config.looks_per_frame)
+    scores = (model.repeated(so_far) + looks).log_softmax(-1)
+    rewards: Tensor = scores.gather(-1, labels[None, :, None, None].expand(*scores.shape[:3], 1)).squeeze(-1)
     return rewards
+
+
+def _of_frame(logits: Tensor, each: int) -> Tensor:
+    """(M,B,F,K) of each look, as the mean over the looks so far at its frame: a later look is worth what it adds."""
+    if each == 1:
+        return logits
+    counts = torch.arange(1, each + 1, device=logits.device, dtype=logits.dtype)
+    mean: Tensor = logits.unflatten(2, (-1, each)).cumsum(3) / counts[:, None]
+    return mean.flatten(2, 3)
 
 
 @torch.no_grad()

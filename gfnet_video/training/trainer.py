@@ -213,7 +213,7 @@ def _loss(
 def _centres(
     model: GFNet, stage: StageConfig, seen: _Seen, progress: float, generator: torch.Generator
 ) -> Tensor | None:
-    """The tracks (M,B,T,2) of a supervised stage; None where it has no focus."""
+    """The tracks (M,B,F,2) of a supervised stage; None where it has no focus."""
     if stage.patches == "none":
         return None
     b, t = len(seen.frames), model.config.looks
@@ -228,21 +228,27 @@ def _centres(
 
 
 def _random(model: GFNet, tracks: int, looks: int, generator: torch.Generator) -> Tensor:
-    """Tracks (tracks,looks,2) of random places: smooth ones, but as the model itself draws them where it does."""
+    """Tracks (tracks,looks,2) of random places: smooth ones, but as the model itself draws them where it does.
+
+    Several looks at a frame take a smooth track each, or they would all be at one place.
+    """
     if model.config.where == "random":
         return torch.rand(tracks, looks, 2, generator=generator)
-    return smooth_tracks(tracks, looks, generator)
+    each = model.config.looks_per_frame
+    smooth = smooth_tracks(tracks * each, looks // each, generator)  # (tracks*each,frames,2)
+    side_by_side: Tensor = smooth.unflatten(0, (tracks, each)).transpose(1, 2).flatten(1, 2)
+    return side_by_side
 
 
 def _chosen(model: GFNet, stage: StageConfig, seen: _Seen) -> Tensor:
-    """The centres (B,T,2) or (B,1,2) of a stage whose patches are not random."""
+    """The centres (B,F,2) or (B,1,2) of a stage whose patches are not random."""
     if stage.patches == "oracle":
         return model.aim(seen.places)
     if stage.patches == "centre":
         return seen.frames.new_full((len(seen.frames), model.config.looks, 2), 0.5)
     frames, glanced = parted(seen.frames, model.config)
     with torch.no_grad():
-        return model.locate(model.glance(frames if glanced is None else glanced)[0].map)[0]
+        return model.locate(model.repeated(model.glance(frames if glanced is None else glanced)[0].map))[0]
 
 
 def around(centres: Tensor, stage: StageConfig, progress: float, generator: torch.Generator) -> Tensor:
