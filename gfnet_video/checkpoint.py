@@ -94,9 +94,9 @@ def _described(card: Card, model: GFNet) -> dict[str, Any]:
 def self_test(model: GFNet) -> list[float]:
     """Final logits (K) of a seeded clip of noise, patches forced to the middle: rounding cannot move them."""
     training = model.training
-    side, frames = model.config.frame_side, model.config.frames
+    side, frames, looks = model.config.frame_side, model.config.frames, model.config.looks
     clip = torch.randn(1, frames, 3, side, side, generator=torch.Generator().manual_seed(0))
-    centres = None if model.focus_net is None else torch.full((1, frames, 2), 0.5)
+    centres = None if model.focus_net is None else torch.full((1, looks, 2), 0.5)
     logits: list[float] = model.eval()(clip, centres=centres).logits[0].tolist()
     model.train(training)
     return logits

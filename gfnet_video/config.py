@@ -14,7 +14,9 @@ ORDERS = ("interleaved", "glance_first")
 TEMPORAL = ("causal", "both")
 PATCH = ("per_frame", "shared")
 SAMPLERS = ("uniform", "dense", "coarse_to_fine")
-PATCHES = ("none", "random", "sampled", "policy")
+AGGREGATORS = ("mean", "gru")
+WHERE = ("policy", "centre", "random", "oracle")
+PATCHES = ("none", "random", "sampled", "policy", "centre", "oracle")
 CROPS = ("none", "multi_scale")
 PARTS = ("glance", "focus", "policy", "aggregator")
 OPTIMISERS = ("adamw", "sgd")
@@ -55,6 +57,9 @@ class ModelConfig:
     sampler: "uniform" segments, a "dense" window, or uniform ones visited "coarse_to_fine", which no shift bears.
     temporal: shift "causal", or "both" ways, offline. patch: a centre "per_frame", or one "shared" by the clip, which
     is picked when the whole clip has been glanced at, as both-way shift always is.
+    where: what says where the patches are: the "policy", or a control in its place: the "centre" of the frame, "random"
+    places, or an "oracle", the data's own truth. looks_per_frame: focus looks at each frame, each of them a step.
+    aggregator: "mean" of what the looks say, or a "gru" over their features.
     """
 
     classes: int
@@ -68,21 +73,25 @@ class ModelConfig:
     order: str = "interleaved"
     temporal: str = "causal"
     patch: str = "per_frame"
+    where: str = "policy"
+    aggregator: str = "mean"
     factors: tuple[int, ...] = ()
     shift_div: int = 8
     policy_hidden: int = 24
+    looks_per_frame: int = 1
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        for name in ("classes", "frames", "frame_side", "shift_div", "policy_hidden"):
+        for name in ("classes", "frames", "frame_side", "shift_div", "policy_hidden", "looks_per_frame"):
             _within(name, getattr(self, name), 1)
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError(f"mean is {self.mean}, std {self.std}; expected three numbers each, std above 0")
         _within("focus_frames", self.focus_frames, 0)
         if self.short_side and self.short_side < self.frame_side:
             raise ConfigError(f"short_side is {self.short_side}; expected 0 or at least frame_side ({self.frame_side})")
-        for name, known in (("order", ORDERS), ("temporal", TEMPORAL), ("patch", PATCH), ("sampler", SAMPLERS)):
+        words = {"order": ORDERS, "temporal": TEMPORAL, "patch": PATCH, "sampler": SAMPLERS}
+        for name, known in (words | {"where": WHERE, "aggregator": AGGREGATORS}).items():
             if getattr(self, name) not in known:
                 raise ConfigError(unknown(name, getattr(self, name), known))
         looks = [look for look in (self.glance, self.focus) if look is not None]
@@ -90,6 +99,11 @@ class ModelConfig:
             raise ConfigError("sampler is coarse_to_fine, out of time's order; set shift: false in every look")
         if self.focus is not None:
             self._check_focus()
+        elif self.where != "policy" or self.looks_per_frame > 1:
+            raise ConfigError(
+                f"where is {self.where} and looks_per_frame {self.looks_per_frame}, but without a focus there is no "
+                "patch; leave them out"
+            )
         for name, look in (("glance", self.glance), ("focus", self.focus)):
             if look is not None and not 0 < look.side <= self.frame_side:
                 raise ConfigError(f"{name}.side is {look.side}; expected 1 to frame_side ({self.frame_side})")
@@ -102,19 +116,23 @@ class ModelConfig:
             raise ConfigError("temporal is both and patch per_frame; offline shift goes with a shared patch")
         if self.focus_frames and self.patch != "shared":
             raise ConfigError(f"focus_frames is {self.focus_frames}; a patch per_frame is cut from the glance's frames")
+        if self.looks_per_frame > 1 and self.patch == "shared":
+            raise ConfigError(f"looks_per_frame is {self.looks_per_frame}; a shared patch is the same at each look")
 
     @property
     def looks(self) -> int:
-        """How many frames the focus sees; 0 without one."""
-        return 0 if self.focus is None else self.focus_frames or self.frames
+        """How many looks the focus takes; 0 without one."""
+        return 0 if self.focus is None else self.focus_frames or self.frames * self.looks_per_frame
 
 
 @dataclass(frozen=True)
 class StageConfig:
     """One row of the training table.
 
-    patches: none | random (smooth tracks) | policy (its centres) | sampled (drawn around them: the policy learns).
-    tracks: how many of those a clip gets at once; with policy, all but the first are drawn around its centres.
+    patches: none | random (smooth tracks; a place for each look where the model's own are random) | policy (its
+    centres) | sampled (drawn around them: the policy learns) | centre (of the frame) | oracle (the data's truth).
+    tracks: how many of those a clip gets at once; with policy, centre and oracle, all but the first are drawn around
+    the centres.
     sigma: of the draw, in centres, at the stage's start and end. auxiliary: weight of each network's loss by itself.
     train: which parts take gradients, of glance, focus, policy, aggregator. lr: its peak; after `warmup`, a part of the
     stage, it falls as a cosine to zero, or in steps: to a tenth at two fifths and again at four fifths (TSM's).
@@ -279,6 +297,22 @@ class Config:
         for stage in self.train.stages:
             if self.model.focus is None and stage.patches != "none":
                 raise ConfigError(f"stage {stage.name!r} has patches {stage.patches}; expected none without a focus")
+            if self.model.where != "policy" and stage.patches in ("policy", "sampled"):
+                raise ConfigError(
+                    f"stage {stage.name!r} has patches {stage.patches}, but model.where is {self.model.where}: there "
+                    "is no policy; expected centre, random, oracle or none"
+                )
+        moved = [f"train.{name}" for name in ("flip", "randaugment") if getattr(self.train, name)]
+        moved += ["train.crops"] * (self.train.crops != "none")
+        if self.asks_oracle and moved:
+            raise ConfigError(
+                f"patches of an oracle follow translate, scale and degrees alone; leave out {', '.join(moved)}"
+            )
+
+    @property
+    def asks_oracle(self) -> bool:
+        """Whether training needs to know where things really are."""
+        return self.model.where == "oracle" or any(stage.patches == "oracle" for stage in self.train.stages)
 
 
 def _within(name: str, value: float, low: float, high: float = math.inf) -> None:

@@ -17,6 +17,8 @@ from gfnet_video.config import LookConfig, ModelConfig
 from gfnet_video.errors import ConfigError
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
+from gfnet_video.nn.controls import CONTROLS, place_to_centre
+from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.patches import crop_patches
 from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.state import State
@@ -51,22 +53,30 @@ class GFNet(nn.Module):
         super().__init__()
         self.config = config
         self.glance_net = Look(config.glance, config)
-        self.aggregator = Aggregator(config.classes, config.factors, rising=config.patch == "per_frame")
+        self.aggregator: Aggregator | GRUAggregator = Aggregator(  # before the focus: a seed gives the weights it gave
+            config.classes, config.factors, rising=config.patch == "per_frame"
+        )
         self.focus_net: Look | None = None
-        self.policy: Policy | None = None
+        self.policy: nn.Module | None = None
+        self.room = 1.0
         if config.focus is not None:
             self.focus_net = Look(config.focus, config)
-            room = (config.frame_side - config.focus.side) / config.frame_side
-            self.policy = Policy(
-                self.glance_net.backbone.map_channels, hidden=config.policy_hidden, room=max(room, 1e-6)
-            )
+            self.room = max((config.frame_side - config.focus.side) / config.frame_side, 1e-6)
+            if config.where != "policy":
+                self.policy = CONTROLS[config.where]()
+            else:
+                self.policy = Policy(self.glance_net.backbone.map_channels, hidden=config.policy_hidden, room=self.room)
+        if config.aggregator == "gru":
+            widths = self.glance_net.backbone.width, self.focus_net.backbone.width if self.focus_net else 0
+            self.aggregator = GRUAggregator(*widths, config.classes, config.factors)
 
     @property
     def steps(self) -> int:
-        """How many steps a whole clip takes: the frames; glance_first one before them; `both` one for each pass."""
+        """How many steps a whole clip takes: the focus looks, or without a focus the frames; glance_first one before
+        them; `both` one for each pass."""
         if self.config.temporal == "both":
             return 1 + (self.focus_net is not None)
-        return self.config.looks + 1 if self.glances_first else self.config.frames
+        return (self.config.looks or self.config.frames) + self.glances_first
 
     @property
     def glances_first(self) -> bool:
@@ -80,8 +90,11 @@ class GFNet(nn.Module):
         features: tuple[Features, Buffers] = self.glance_net(resized(frames, self.config.glance.side), state)
         return features
 
-    def locate(self, maps: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One centre per frame from the glance's maps (B,k,C,h,w): centres (B,k,2) in [0, 1] and the policy's state."""
+    def locate(self, maps: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """One centre per frame from the glance's maps (B,k,C,h,w): centres (B,k,2) in [0, 1] and the policy's state.
+
+        Raises ConfigError where the model's patches are an oracle's: those are forced.
+        """
         assert self.policy is not None
         centres, state = self.policy(maps, state)
         return centres.clamp(0, 1), state
@@ -101,37 +114,69 @@ class GFNet(nn.Module):
 
     def aggregate(
         self,
-        evidence: Evidence | None,
+        evidence: Evidence | Recurrence | None,
         *,
-        glance: Tensor | None = None,
-        focus: Tensor | None = None,
+        glance: Features | None = None,
+        focus: Features | None = None,
         centres: Tensor | None = None,
-    ) -> tuple[Evidence, Tensor]:
-        """Add looks' logits (B,k,K) to the evidence: the new evidence and the video-level logits (B,k,K)."""
-        logits = glance if glance is not None else focus
-        assert logits is not None
+    ) -> tuple[Evidence | Recurrence, Tensor]:
+        """Add looks at k frames to the evidence: the new evidence and the video-level logits (B,k,K)."""
+        seen, aimed = (None if look is None else self._told(look) for look in (glance, focus))
         if evidence is None:
-            evidence = Evidence.start(logits.shape[0], self.config.classes, logits)
-        added: tuple[Evidence, Tensor] = self.aggregator(evidence, glance=glance, focus=focus, centres=centres)
+            like = seen if seen is not None else aimed
+            assert like is not None
+            evidence = self.aggregator.start(like)
+        added: tuple[Evidence | Recurrence, Tensor] = self.aggregator(
+            evidence, glance=seen, focus=aimed, centres=centres
+        )
         return added
+
+    def _told(self, look: Features) -> Tensor:
+        """What the aggregator takes of a look: what it says, or for the GRU what it saw."""
+        return look.pooled if self.config.aggregator == "gru" else look.logits
+
+    def aim(self, places: Tensor) -> Tensor:
+        """Centres (B,F,2) of patches on places (B,T,2) in the frames that `parted` parts; (B,1,2) where shared."""
+        seen = self.repeated(parted(places, self.config)[0])
+        seen = seen.mean(1, keepdim=True) if self.config.patch == "shared" else seen
+        return place_to_centre(seen, room=self.room)
 
     # -- the flow ---------------------------------------------------------------------------------------------------
 
-    def step(self, frames: Tensor, state: State, centres: Tensor | None = None) -> tuple[State, Tensor, Tensor | None]:
+    def step(
+        self, frames: Tensor, state: State, centres: Tensor | None = None, *, looks: int | None = None
+    ) -> tuple[State, Tensor, Tensor | None]:
         """Glance at k frames, choose a patch in each, focus on it, add the evidence: the whole method.
 
         frames (B,k,3,frame_side,frame_side); centres (B,k,2) force the patches. Returns the state, the video-level
-        logits after each frame (B,k,K) and the centres, None where the model has no focus.
+        logits after each frame (B,k,K) and the centres, None where the model has no focus. Where a frame is focused on
+        several times, all of that is a frame's turn, or the first `looks` of it: `again` takes the next.
         """
         seen, glance = self.glance(frames, state.glance)
         if self.focus_net is None:
-            evidence, logits = self.aggregate(state.evidence, glance=seen.logits)
+            evidence, logits = self.aggregate(state.evidence, glance=seen)
             return State(glance, None, None, evidence), logits, None
-        chosen, policy = self.locate(seen.map, state.policy)
-        centres = chosen if centres is None else centres
+        looks = looks or self.config.looks_per_frame
+        kept = seen.map[:, -1:] if looks < self.config.looks_per_frame else None
+        state = State(glance, state.policy, state.focus, state.evidence, kept)
+        return self._focused(repeated(frames, looks), repeated(seen.map, looks), state, centres, seen)
+
+    def again(self, frames: Tensor, state: State, centres: Tensor | None = None) -> tuple[State, Tensor, Tensor | None]:
+        """One more focus look at the frames (B,1,3,H,W) that `step` glanced at last; as `step`."""
+        assert state.map is not None
+        return self._focused(frames, state.map, state, centres, None)
+
+    def _focused(
+        self, frames: Tensor, maps: Tensor, state: State, centres: Tensor | None, seen: Features | None
+    ) -> tuple[State, Tensor, Tensor]:
+        """Focus on frames (B,k,...) that were glanced at: `seen`, where the glance is still to become evidence."""
+        policy = state.policy
+        if centres is None or self.config.where == "policy":  # which remembers, also where its centres are not taken
+            chosen, policy = self.locate(maps, policy)
+            centres = chosen if centres is None else centres
         patch, focus = self.focus(frames, centres, state.focus)
-        evidence, logits = self.aggregate(state.evidence, glance=seen.logits, focus=patch.logits, centres=centres)
-        return State(glance, policy, focus, evidence), logits, centres
+        evidence, logits = self.aggregate(state.evidence, glance=seen, focus=patch, centres=centres)
+        return State(state.glance, policy, focus, evidence, state.map), logits, centres
 
     def forward(self, frames: Tensor, *, glance_frames: Tensor | None = None, centres: Tensor | None = None) -> Looks:
         """Look at whole clips. frames: (B,T,3,frame_side,frame_side) normalised floats, which the focus sees, and the
@@ -149,14 +194,19 @@ class GFNet(nn.Module):
     def _glance_first(self, frames: Tensor, glance_frames: Tensor, forced: Tensor | None) -> Looks:
         self._check(glance_frames)
         seen, _ = self.glance(glance_frames)
-        evidence, first = self.aggregate(None, glance=seen.logits)
-        chosen = self.locate(seen.map)[0] if forced is None else forced
+        evidence, first = self.aggregate(None, glance=seen)
+        chosen = self.locate(self.repeated(seen.map))[0] if forced is None else forced
+        frames = self.repeated(frames)
         centres = self.spread(chosen, frames.shape[1])
         patch, _ = self.focus(frames, centres)
-        _, logits = self.aggregate(evidence, focus=patch.logits, centres=centres)
+        _, logits = self.aggregate(evidence, focus=patch, centres=centres)
         if self.config.temporal == "both":
             logits, centres = logits[:, -1:], centres[:, -1:]
         return Looks(logits[:, -1], torch.cat([first[:, -1:], logits], 1), centres)
+
+    def repeated(self, frames: Tensor) -> Tensor:
+        """Frames, maps or places (B,k,...) as often as each is focused on, side by side: (B,k*looks_per_frame,...)."""
+        return repeated(frames, self.config.looks_per_frame)
 
     def spread(self, centres: Tensor, frames: int) -> Tensor:
         """Centres (B,k,2) as the focus takes them (B,frames,2): one a frame, or where shared the last for all."""
@@ -171,34 +221,46 @@ class GFNet(nn.Module):
 
     @torch.inference_mode()
     def walk(
-        self, frames: Iterable[Tensor], *, glance_frames: Iterable[Tensor] | None = None, chunk: int = 1
+        self,
+        frames: Iterable[Tensor],
+        *,
+        glance_frames: Iterable[Tensor] | None = None,
+        chunk: int = 1,
+        centres: Tensor | None = None,
     ) -> Iterator[Step]:
         """The steps of a clip, one by one; each frame is (B,3,frame_side,frame_side), pulled only when its turn comes.
 
-        `chunk` frames are computed together. Leaving the loop is the exit: no later look is computed. interleaved
-        yields a Step per frame and pulls no frame ahead of its chunk; glance_first pulls and glances at the whole
-        clip, yields its first Step, and then one for each focus look. With both-way shift a pass over the clip is one
-        step.
+        centres (B,F,2) force the patches.
+
+        `chunk` frames are computed together, with all their looks; at chunk 1 the several focus looks of a frame are
+        computed one by one. Leaving the loop is the exit: no later look is computed. interleaved yields a Step per
+        focus look, or without a focus per frame, and pulls no frame ahead of its chunk; glance_first pulls and glances
+        at the whole clip, yields its first Step, and then one for each focus look. With both-way shift a pass over the
+        clip is one step.
         """
         chunk = chunk if self.config.temporal == "causal" else sys.maxsize
         if self.glances_first:
-            yield from self._walk_glance_first(frames, glance_frames, chunk)
+            yield from self._walk_glance_first(frames, glance_frames, chunk, centres)
             return
         state, index = State(), 0
         for group in _chunks(frames, chunk):
             self._check(group)
-            state, logits, centres = self.step(group, state)
-            yield from self._as_steps(logits, centres, index)
-            index += group.shape[1]
+            for i in range(self.config.looks_per_frame if chunk == 1 else 1):
+                looks = 1 if chunk == 1 else self.config.looks_per_frame
+                forced = None if centres is None else centres[:, index : index + looks * group.shape[1]]
+                turn = self.again(group, state, forced) if i else self.step(group, state, forced, looks=looks)
+                state, logits, where = turn
+                yield from self._as_steps(logits, where, index)
+                index += logits.shape[1]
 
     def _walk_glance_first(
-        self, frames: Iterable[Tensor], glance_frames: Iterable[Tensor] | None, chunk: int
+        self, frames: Iterable[Tensor], glance_frames: Iterable[Tensor] | None, chunk: int, forced: Tensor | None
     ) -> Iterator[Step]:
         kept, maps, glance, evidence, logits = [], [], None, None, torch.empty(0)
         for group in _chunks(frames if glance_frames is None else glance_frames, chunk):
             self._check(group)
             seen, glance = self.glance(group, glance)
-            evidence, logits = self.aggregate(evidence, glance=seen.logits)
+            evidence, logits = self.aggregate(evidence, glance=seen)
             kept.append(group)
             maps.append(seen.map)
         if not kept:
@@ -206,18 +268,27 @@ class GFNet(nn.Module):
         yield Step(0, logits[:, -1], None)
         focus, index = None, 1
         groups = iter(kept) if glance_frames is None else _chunks(frames, chunk)
-        for group, centres in zip(groups, self._centres(maps), strict=False):
+        rounds = self._centres(list(self._rounds(maps, chunk)), forced)
+        for group, centres in zip(self._rounds(groups, chunk), rounds, strict=False):
             self._check(group)
             centres = self.spread(centres, group.shape[1])
             patch, focus = self.focus(group, centres, focus)
-            evidence, logits = self.aggregate(evidence, focus=patch.logits, centres=centres)
+            evidence, logits = self.aggregate(evidence, focus=patch, centres=centres)
             yield from self._as_steps(logits, centres, index)
             index += group.shape[1]
 
-    def _centres(self, maps: list[Tensor]) -> Iterator[Tensor]:
-        """Centres for one group of frames after the other; where shared, the last of all maps again and again."""
+    def _rounds(self, groups: Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
+        """What each round of focus looks is at: at chunk 1 a frame again and again, else all looks of a group."""
+        for group in groups:
+            yield from repeat(group, self.config.looks_per_frame) if chunk == 1 else (self.repeated(group),)
+
+    def _centres(self, maps: list[Tensor], forced: Tensor | None) -> Iterator[Tensor]:
+        """Centres for one round of looks after the other; where shared, the last of all maps again and again."""
         if self.config.patch == "shared":
-            yield from repeat(self.locate(torch.cat(maps, 1))[0])
+            yield from repeat(self.locate(torch.cat(maps, 1))[0] if forced is None else forced)
+        if forced is not None:
+            yield from forced.split([m.shape[1] for m in maps], 1)
+            return
         policy = None
         for seen_map in maps:
             centres, policy = self.locate(seen_map, policy)
@@ -240,6 +311,11 @@ def parted(clips: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor | None]:
     Those of the glance come first, the `focus_frames` after them.
     """
     return (clips[:, config.frames :], clips[:, : config.frames]) if config.focus_frames else (clips, None)
+
+
+def repeated(frames: Tensor, times: int) -> Tensor:
+    """(B,k,...) with each of the k so many times, side by side."""
+    return frames if times == 1 else frames.repeat_interleave(times, 1)
 
 
 def resized(frames: Tensor, side: int) -> Tensor:

@@ -13,7 +13,8 @@ from gfnet_video.config import SAMPLERS, ModelConfig
 from gfnet_video.datasets.clip_file import frames_of, has_span, open_source, part
 from gfnet_video.datasets.frame_cache import FrameCache, Progress, build_cache
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.errors import ConfigError, VideoError, unknown
+from gfnet_video.datasets.truth import true_places
+from gfnet_video.errors import ConfigError, DataError, VideoError, unknown
 from gfnet_video.video.augment import Draw, Recipe, augmented, draw
 from gfnet_video.video.reader import VideoEnded
 from gfnet_video.video.samplers import clips_of_indices, sampled
@@ -39,8 +40,10 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
     that ends before its header says is sampled once more in training; elsewhere it counts as unreadable. recipe, for
     training too: what may happen to a clip, drawn from the same three; a mirrored clip has its mirror's label.
     focus_frames: so many others of the clip for the focus, sampled as the first are and set behind them; short_side: as
-    `resize_crop` takes it; view: another look than the centre, when measuring.
-    Raises ConfigError for an unknown sampler, and for crops and views of a cache, which keeps centre squares only.
+    `resize_crop` takes it; view: another look than the centre, when measuring. truth: where the object is in every
+    frame of each clip, (N,frames,2) as parts of square frames: then every clip must have so many frames.
+    Raises ConfigError for an unknown sampler, and for crops and views of a cache, which keeps centre squares only, and
+    of clips with truth, whose places would move.
     """
 
     def __init__(
@@ -57,7 +60,14 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
         focus_frames: int = 0,
         short_side: int = 0,
         view: View | None = None,
+        truth: np.ndarray | None = None,
     ) -> None:
+        if truth is not None and (view or View()).place != View().place:
+            raise ConfigError("a view is off the centre, but patches of an oracle are places in the centre square")
+        if truth is not None and recipe not in (None, Recipe()):
+            raise ConfigError(
+                "clips are cropped, flipped or changed at random, but an oracle's places would not follow"
+            )
         if sampler not in SAMPLERS:
             raise ConfigError(unknown("sampler", sampler, SAMPLERS))
         if cache is not None and view not in (None, View(0), View(1)):
@@ -68,6 +78,7 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
         self.jitter, self.seed, self.epoch = jitter, seed, 0
         self.sampler, self.recipe = sampler, recipe
         self.focus_frames, self.short_side, self.view = focus_frames, short_side, view or View()
+        self.truth = truth
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -92,11 +103,27 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
 
     def indices(self, total: int, index: int) -> list[int]:
         """Which frames of a clip of `total` frames: first the glance's, then the focus' own."""
+        if self.truth is not None and total != self.truth.shape[1]:
+            reason = f"has {total} frames, but its truth {self.truth.shape[1]}"
+            raise VideoError(self.manifest.path(index), reason)
         rng = np.random.default_rng([self.seed, self.epoch, index]) if self.jitter else None
         counts = [count for count in (self.frames, self.focus_frames) if count]
         if self.view.clip and self.sampler == "uniform":
             return [i for count in counts for i in clips_of_indices(total, count)[self.view.clip]]
         return [i for count in counts for i in sampled(self.sampler, total, count, rng)]
+
+    def true_places(self, index: int) -> Tensor:
+        """Where the object is in each frame that `read` returns: (T,2), (y, x) as parts of the working frame.
+
+        Raises DataError for clips without truth.
+        """
+        if self.truth is None:
+            raise DataError(
+                f"{self.manifest.split}: these clips came without the truth that patches of an oracle follow"
+            )
+        places = torch.from_numpy(self.truth[index][self.indices(self.truth.shape[1], index)])
+        cut = self.short_side / self.side if self.short_side else 1.0  # the working frame is the middle of it
+        return (places - 0.5) * cut + 0.5
 
     def read(self, index: int) -> Tensor:
         """The sampled frames of one clip (T,3,side,side) uint8. Raises VideoError, VideoEnded where it ends early."""
@@ -157,4 +184,5 @@ def open_clips(
         focus_frames=config.focus_frames,
         short_side=config.short_side,
         view=view,
+        truth=true_places(manifest) if config.where == "oracle" else None,
     )

@@ -198,7 +198,8 @@ def _item(clip: str, name: str) -> dict[str, Any]:
 
 
 def _write_truth(path: Path, seed: int, clips: dict[str, int]) -> None:
-    """What each clip really shows, for tests, controls and reports, never for training: one row a clip in every array.
+    """What each clip really shows, for tests, controls and reports: one row a clip in every array. Of training it is no
+    part, but of that of the oracle control.
 
     mover and distractor (clips,36,2) are centres (y,x) as parts of the frame.
     """

@@ -17,6 +17,7 @@ from gfnet_video.evaluation.metrics import (
     StepLogits,
     accuracy,
     as_seen,
+    forced_centres,
     mean_average_precision,
     read_batch,
     step_accuracies,
@@ -89,7 +90,8 @@ def _executed(model: Recogniser, clips: Clips, rule: ExitRule, batch: int) -> tu
         if good:
             began = time.perf_counter()
             frames, glanced = as_seen(model, pixels)
-            left = run_batch(model, frames, rule, glance_frames=glanced)
+            forced = forced_centres(model, clips, good)
+            left = run_batch(model, frames, rule, glance_frames=glanced, centres=forced)
             seconds += time.perf_counter() - began
             exits[good], logits[good] = left.steps, left.logits
     return exits, logits, seconds

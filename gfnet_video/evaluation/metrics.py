@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from gfnet_video.datasets.clips import Clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import VideoError
 from gfnet_video.model import GFNet, parted
+from gfnet_video.nn.controls import random_centres
 from gfnet_video.nn.device import device_of
 from gfnet_video.video.transforms import normalise
 
@@ -90,11 +92,14 @@ def step_logits_of(
         good, pixels = read_batch(clips, places[start : start + batch], failed)
         if not good:
             continue
+        forced = forced_centres(model, clips, good)
         if shuffle_frames is not None:
             pixels = torch.stack([_shuffled(p, shuffle_frames, i) for i, p in zip(good, pixels, strict=True)])
+            if forced is not None:  # a place goes with its frame
+                forced = torch.stack([_shuffled(c, shuffle_frames, i) for i, c in zip(good, forced, strict=True)])
         began = time.perf_counter()
         frames, glanced = as_seen(model, pixels)
-        found = model(frames, glance_frames=glanced)
+        found = model(frames, glance_frames=glanced, centres=forced)
         seconds += time.perf_counter() - began
         logits[good], centres[good] = found.step_logits.cpu(), found.centres.cpu()
     return StepLogits(logits, torch.from_numpy(clips.manifest.labels), centres, failed, seconds)
@@ -106,9 +111,22 @@ def as_seen(model: GFNet, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
     return parted(normalise(pixels.to(device_of(model)), config.mean, config.std), config)
 
 
-def _shuffled(pixels: Tensor, seed: int, index: int) -> Tensor:
-    order = np.random.default_rng([seed, index]).permutation(len(pixels))
-    return pixels[torch.from_numpy(order)]
+def forced_centres(model: GFNet, clips: Clips, indices: Sequence[int]) -> Tensor | None:
+    """The centres (b,F,2) of patches that no map tells: random ones by the clips' names, an oracle's by their truth;
+    None where the model finds its own. Raises DataError where an oracle's clips came without truth."""
+    if model.config.where == "random":
+        looks = range(model.config.looks)
+        found = torch.stack([random_centres(clips.manifest.id(i), looks) for i in indices])
+    elif model.config.where == "oracle":
+        found = model.aim(torch.stack([clips.true_places(i) for i in indices]))
+    else:
+        return None
+    return found.to(device_of(model))
+
+
+def _shuffled(rows: Tensor, seed: int, index: int) -> Tensor:
+    order = np.random.default_rng([seed, index]).permutation(len(rows))
+    return rows[torch.from_numpy(order).to(rows.device)]
 
 
 def read_batch(clips: Clips, indices: range, failed: dict[int, str]) -> tuple[list[int], Tensor]:

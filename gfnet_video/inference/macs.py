@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,7 +14,7 @@ from gfnet_video.nn.device import device_of
 
 @dataclass(frozen=True)
 class Looked:
-    """How many frames of a video each look has seen; `located` counts glance maps that the policy has seen."""
+    """How many looks of each kind a video took; `located` counts glance maps that the policy has seen."""
 
     glances: int
     located: int
@@ -23,40 +23,60 @@ class Looked:
 
 @dataclass(frozen=True)
 class LookMacs:
-    """GMACs that one frame costs in each look."""
+    """GMACs of one look of each kind; `aggregate` is a focus look's evidence, `gather` a glance's."""
 
     glance: float
     locate: float
     focus: float
     aggregate: float
+    gather: float = 0.0
 
     def of(self, looks: Looked) -> float:
         """GMACs of a video that took so many looks."""
-        return looks.glances * self.glance + looks.located * self.locate + looks.focuses * (self.focus + self.aggregate)
+        glances, focuses = looks.glances * (self.glance + self.gather), looks.focuses * (self.focus + self.aggregate)
+        return glances + looks.located * self.locate + focuses
 
 
 def looked(config: ModelConfig, step: int, chunk: int = 1) -> Looked:
-    """What has been computed when a video stops after `step` (0-based): frames come in whole chunks."""
+    """What has been computed when a video stops after `step` (0-based): frames come in whole chunks, with all their
+    focus looks, but at chunk 1 look by look."""
+    seen = _looked(config, step, chunk)
+    return seen if config.where == "policy" else replace(seen, located=0)
+
+
+def _looked(config: ModelConfig, step: int, chunk: int) -> Looked:
     frames, looks = config.frames, config.looks
     if config.temporal == "both":
         return Looked(frames, frames, looks) if looks and step else Looked(frames, 0, 0)
+    together = 1 if chunk == 1 else chunk * config.looks_per_frame  # focus looks
     if looks and config.order == "glance_first":
-        focuses = min(looks, -(-step // chunk) * chunk)
+        focuses = min(looks, -(-step // together) * together)
         located = focuses if config.patch == "per_frame" else frames * bool(focuses)
         return Looked(frames, located, focuses)
-    glances = min(frames, -(-(step + 1) // chunk) * chunk)
-    return Looked(glances, glances, glances) if looks else Looked(glances, 0, 0)
+    if not looks:
+        return Looked(min(frames, -(-(step + 1) // chunk) * chunk), 0, 0)
+    focuses = min(looks, -(-(step + 1) // together) * together)
+    return Looked(-(-focuses // config.looks_per_frame), focuses, focuses)
 
 
 @torch.inference_mode()
 def count_macs(model: GFNet) -> LookMacs:
     """Run one frame of zeros and count; torch's counter knows convolutions and matrix products (2 FLOPs a MAC)."""
-    side = model.config.frame_side
+    frame = torch.zeros(1, 1, 3, model.config.frame_side, model.config.frame_side, device=device_of(model))
+    each = model.config.looks_per_frame
+    middle = frame.new_full((1, each, 2), 0.5)
     with FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 1, 3, side, side, device=device_of(model)))
+        model(frame, centres=None if model.config.where == "policy" else middle)  # an oracle's must be forced
     counts = counter.get_flop_counts()
 
     def gmacs(part: str) -> float:
         return float(sum(counts.get(f"{type(model).__name__}.{part}", {}).values())) / 2e9
 
-    return LookMacs(gmacs("glance_net"), gmacs("policy"), gmacs("focus_net"), gmacs("aggregator"))
+    aggregate = 0.0
+    if model.focus_net is not None:
+        patch, _ = model.focus(frame, middle[:, :1])
+        with FlopCounterMode(display=False) as alone:
+            model.aggregate(None, focus=patch, centres=middle[:, :1])
+        aggregate = float(alone.get_total_flops()) / 2e9
+    gather = gmacs("aggregator") - each * aggregate
+    return LookMacs(gmacs("glance_net"), gmacs("policy") / each, gmacs("focus_net") / each, aggregate, gather)

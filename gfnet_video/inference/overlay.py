@@ -58,9 +58,8 @@ def _row(model: Recogniser, p: Prediction) -> Image.Image:
         pen.rectangle((left, TITLE, left + CELL - 1, TITLE + CELL - 1), IDLE)
     for i, pixels in enumerate(_looked_at(model, p)):
         left = GAP + i * (CELL + GAP)
-        centre = _centre(model, p, i)
-        row.paste(_cell(model, pixels, centre), (left, TITLE))
-    _confidences(pen, p)
+        row.paste(_cell(model, pixels, _centres(model, p, i)), (left, TITLE))
+    _confidences(pen, p, model.config.looks_per_frame)
     return row
 
 
@@ -74,33 +73,38 @@ def _looked_at(model: Recogniser, p: Prediction) -> list[np.ndarray]:
         return [cut(shown[i][None])[0].permute(1, 2, 0).numpy() for i in wanted]
 
 
-def _centre(model: Recogniser, p: Prediction, frame: int) -> tuple[float, float] | None:
-    """Where the patch of a frame was, None where the focus never came to it."""
+def _centres(model: Recogniser, p: Prediction, frame: int) -> tuple[tuple[float, float], ...]:
+    """Where the patches of a frame were, none where the focus never came to it."""
     if model.config.patch == "shared":
-        return p.patches[-1] if p.patches else None
-    return p.patches[frame] if frame < len(p.patches) else None
+        return p.patches[-1:]
+    looks = model.config.looks_per_frame
+    return p.patches[frame * looks : (frame + 1) * looks]
 
 
-def _cell(model: Recogniser, pixels: np.ndarray, centre: tuple[float, float] | None) -> Image.Image:
-    """The frame dimmed as the glance sees it, the patch in full strength inside its frame."""
+def _cell(model: Recogniser, pixels: np.ndarray, centres: tuple[tuple[float, float], ...]) -> Image.Image:
+    """The frame dimmed as the glance sees it, each patch in full strength inside its frame."""
     image = Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.BICUBIC)
-    if centre is None or model.config.focus is None:
+    if not centres or model.config.focus is None:
         return image
     scale = CELL / model.config.frame_side
     room, size = model.config.frame_side - model.config.focus.side, model.config.focus.side
-    top, left = (int(c * room) * scale for c in centre)
-    box = (round(left), round(top), round(left + size * scale) - 1, round(top + size * scale) - 1)
     dimmed = Image.blend(image, Image.new("RGB", image.size, PAPER), 0.45)
-    dimmed.paste(image.crop(box), box[:2])
-    ImageDraw.Draw(dimmed).rectangle(box, outline=PATCH, width=3)
+    for centre in centres:
+        top, left = (int(c * room) * scale for c in centre)
+        box = (round(left), round(top), round(left + size * scale) - 1, round(top + size * scale) - 1)
+        dimmed.paste(image.crop(box), box[:2])
+        ImageDraw.Draw(dimmed).rectangle(box, outline=PATCH, width=3)
     return dimmed
 
 
-def _confidences(pen: ImageDraw.ImageDraw, p: Prediction) -> None:
-    """Under each frame how sure the model was after it; green where it stopped."""
-    offset = 1 if len(p.step_scores) > p.frames_decoded else 0  # glance_first has a step before its frames
-    for i, score in enumerate(p.step_scores[offset:]):
+def _confidences(pen: ImageDraw.ImageDraw, p: Prediction, looks: int) -> None:
+    """Under each frame how sure the model was after its last look; green where it stopped."""
+    offset = 1 if len(p.step_scores) > looks * p.frames_decoded else 0  # glance_first has a step before its frames
+    scores = p.step_scores[offset:]
+    for i in range(-(-len(scores) // looks)):
+        after = min((i + 1) * looks, len(scores))
+        score = scores[after - 1]
         left, top = GAP + i * (CELL + GAP), TITLE + CELL + 3
-        stop = p.exited and i + offset == p.exit_step - 1
+        stop = p.exited and after - 1 + offset == p.exit_step - 1
         pen.rectangle((left, top, left + CELL - 1, top + BAR - 1), IDLE)
         pen.rectangle((left, top, left + max(1, round(score * CELL)) - 1, top + BAR - 1), SURE if stop else INK)

@@ -18,6 +18,7 @@ from gfnet_video.datasets.frame_folders import FolderReader, template_in
 from gfnet_video.errors import VideoError
 from gfnet_video.inference.macs import LookMacs, count_macs, looked
 from gfnet_video.inference.timing import Seconds, timed_items, timed_looks
+from gfnet_video.nn.controls import random_centres
 from gfnet_video.nn.device import device_of
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.records import Prediction, Step
@@ -103,7 +104,8 @@ def _predict(
         glance, focus = (_frames(model, video, some, seconds) for some in indices)
         seen = {"glance_frames": glance} if indices[1] else {}
         taken: list[Step] = []
-        for step in model.walk(focus if indices[1] else glance, chunk=options.chunk, **seen):
+        forced = _forced(model, path)
+        for step in model.walk(focus if indices[1] else glance, chunk=options.chunk, centres=forced, **seen):
             taken.append(step)
             if bool(rule.fires(step.logits, step.index)):
                 break
@@ -116,6 +118,13 @@ def _predict(
     if options.chunk != model.card.valid_for.get("chunk", options.chunk):
         warnings.append(f"thresholds were found for chunk {model.card.valid_for['chunk']}, used with {options.chunk}")
     return _summary(model, path, rule, taken, indices, dict(seconds), macs, options.chunk, tuple(warnings))
+
+
+def _forced(model: Recogniser, path: str | Path) -> Tensor | None:
+    """The centres (1,F,2) of a model that looks at random places: those of the clip of the file's name."""
+    if model.config.where != "random":
+        return None
+    return random_centres(Path(path).stem, range(model.config.looks))[None].to(device_of(model))
 
 
 def indices_of(config: ModelConfig, total: int) -> tuple[list[int], list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +72,10 @@ class Aggregator(nn.Module):
         self.classes, self.rising = classes, rising
         self.track = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), Classifier(hidden, classes, factors))
 
+    def start(self, like: Tensor) -> Evidence:
+        """No evidence yet of as many videos as `like` has."""
+        return Evidence.start(len(like), self.classes, like)
+
     def forward(
         self,
         evidence: Evidence,
@@ -81,25 +86,39 @@ class Aggregator(nn.Module):
     ) -> tuple[Evidence, Tensor]:
         """glance, focus: logits (B,k,K) of k frames, either or both; centres (B,k,2) go with focus.
 
-        Returns the new evidence and the video-level logits after each of the k frames, (B,k,K).
+        Several focus looks a frame, side by side, come after their frame's glance. Returns the new evidence and the
+        video-level logits after each focus look, or without any after each glance, (B,k,K).
         """
         last = evidence.last
         if focus is not None and centres is not None:
-            focus = focus + self.track(self._motion(centres, evidence))
+            focus = focus + self.track(motion(centres, evidence))
             last = centres[:, -1]
         glances, glanced = _running(evidence.glance, evidence.glanced, glance, rising=False)
         focuses, focused = _running(evidence.focus, evidence.focused, focus, rising=self.rising)
+        if glance is not None and focus is not None and glance.shape[1] < focus.shape[1]:
+            times = focus.shape[1] // glance.shape[1]
+            glances, glanced = glances.repeat_interleave(times, 1), glanced.repeat_interleave(times, 1)
         n = focused.clamp(min=1)
         weights = n * (n + 1) / 2 if self.rising else n
         mean, scaled = glances / glanced.clamp(min=1)[..., None], focuses * (n.sqrt() / weights)[..., None]
         return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), mean + scaled
 
-    def _motion(self, centres: Tensor, evidence: Evidence) -> Tensor:
-        """(y, x, dy, dx) of each frame's centre, (B,k,4); the first of a video has not moved."""
-        before = torch.cat([evidence.last[:, None], centres[:, :-1]], 1)
-        moved = centres - before
-        started = (evidence.focused > 0).to(moved)[:, None, None]
-        return torch.cat([centres, torch.cat([moved[:, :1] * started, moved[:, 1:]], 1)], -1)
+
+class Tracked(Protocol):
+    """What remembers the patches' track: how many focus looks there were (B,), and the `last` centre (B,2)."""
+
+    @property
+    def focused(self) -> Tensor: ...
+
+    @property
+    def last(self) -> Tensor: ...
+
+
+def motion(centres: Tensor, before: Tracked) -> Tensor:
+    """(y, x, dy, dx) of each look's centre (B,k,2) after those before: (B,k,4); the first of a video has not moved."""
+    moved = centres - torch.cat([before.last[:, None], centres[:, :-1]], 1)
+    started = (before.focused > 0).to(moved)[:, None, None]
+    return torch.cat([centres, torch.cat([moved[:, :1] * started, moved[:, 1:]], 1)], -1)
 
 
 def _running(total: Tensor, count: Tensor, new: Tensor | None, *, rising: bool) -> tuple[Tensor, Tensor]:

@@ -14,10 +14,14 @@ from gfnet_video.training.dice import uniform
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
-def augment(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor:
-    """One affine map, one brightness, contrast and saturation for all frames of a clip (B,T,3,H,W); never a flip."""
+def augment(frames: Tensor, places: Tensor, how: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One affine map, one brightness, contrast and saturation for all frames of a clip (B,T,3,H,W); never a flip.
+
+    places (B,n,2), (y, x) as parts of the frame, move with what is seen there; n may be 0.
+    """
     if how.translate or how.scale or how.degrees:
-        frames = warp(frames, how, generator)
+        maps = draw_maps(frames, how, generator)
+        frames, places = warp(frames, maps), warp_places(places, maps)
     if how.brightness:
         drawn = uniform(2, len(frames), 1, 1, 1, 1, clips=1, generator=generator).to(frames)
         scale, shift = (drawn - 0.5) * 2 * how.brightness
@@ -26,21 +30,30 @@ def augment(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Ten
         drawn = uniform(len(frames), 1, 1, 1, 1, clips=0, generator=generator).to(frames)
         grey = (frames * frames.new_tensor(LUMA)[:, None, None]).sum(-3, keepdim=True)
         frames = grey + (frames - grey) * (1 + (drawn - 0.5) * 2 * how.saturation)
-    return frames
+    return frames, places
 
 
-def warp(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor:
-    """Each clip of (B,T,3,H,W) moved, scaled and turned by draws within the limits of `how`, about its middle.
-
-    Bilinear; what the map uncovers repeats the nearest border.
-    """
+def draw_maps(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor:
+    """An affine map (2,3) for each clip of (B,T,3,H,W): it moves, scales and turns, within the limits of `how`, about
+    the middle. It takes (x, y, 1) in the new picture to where that was in the old, edges at -1 and 1."""
     b = len(frames)
     drawn = uniform(4, b, clips=1, generator=generator).to(frames) * 2 - 1
     angle, zoom = drawn[0] * math.radians(how.degrees), (drawn[1] * math.log1p(how.scale)).exp()
     height, width = frames.shape[-2:]
     cos, sin = angle.cos() / zoom, angle.sin() / zoom
     rows = [cos, -sin * height / width, 2 * how.translate * drawn[2], sin * width / height, cos]
-    theta = torch.stack([*rows, 2 * how.translate * drawn[3]], 1).view(b, 2, 3)
+    return torch.stack([*rows, 2 * how.translate * drawn[3]], 1).view(b, 2, 3)
+
+
+def warp(frames: Tensor, maps: Tensor) -> Tensor:
+    """Clips (B,T,3,H,W) under the maps (B,2,3) of `draw_maps`: bilinear; what is uncovered repeats the border."""
     stacked = frames.flatten(1, 2)
-    grid = F.affine_grid(theta, list(stacked.shape), align_corners=False)
+    grid = F.affine_grid(maps, list(stacked.shape), align_corners=False)
     return F.grid_sample(stacked, grid, padding_mode="border", align_corners=False).view(frames.shape)
+
+
+def warp_places(places: Tensor, maps: Tensor) -> Tensor:
+    """Where places (B,n,2), (y, x) as parts of the frame, are seen after `warp`; that may be outside the frame."""
+    old = 2 * places.flip(-1) - 1 - maps[:, None, :, 2]  # (B,n,2) as (x, y)
+    new: Tensor = torch.linalg.solve(maps[:, :, :2], old.transpose(1, 2)).transpose(1, 2)  # from old to new
+    return (new.flip(-1) + 1) / 2

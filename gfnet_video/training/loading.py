@@ -19,7 +19,7 @@ from gfnet_video.datasets.clips import Clips
 from gfnet_video.errors import DataError
 from gfnet_video.video.augment import Recipe, recipe_of
 
-Item = tuple[Tensor, int, str]
+Item = tuple[Tensor, int, str, Tensor]
 Key = tuple[int, int]  # epoch and place: a worker learns with each clip which epoch it is
 
 
@@ -27,13 +27,14 @@ Key = tuple[int, int]  # epoch and place: a worker learns with each clip which e
 class Batch:
     """pixels (b,T,3,H,W) uint8, labels (b,), and of each clip that is missing what is wrong with which file.
 
-    waiting: seconds from asking to having.
+    waiting: seconds from asking to having. places (b,T,2): where the object is, (b,0,2) for clips without truth.
     """
 
     pixels: Tensor
     labels: Tensor
     lost: list[str]
     waiting: float
+    places: Tensor
 
 
 def training_recipe(config: Config, classes: Sequence[str]) -> Recipe:
@@ -68,9 +69,9 @@ class Loader:
         self._plan.epoch, self._plan.batches = number, batches
         asked = time.monotonic()
         try:
-            for pixels, labels, lost in self._batches:
+            for pixels, labels, lost, places in self._batches:
                 waited = time.monotonic() - asked
-                yield Batch(pixels, labels, lost, waited)
+                yield Batch(pixels, labels, lost, waited, places)
                 asked = time.monotonic()
         except RuntimeError as error:
             if "DataLoader worker (pid" not in str(error):  # torch's words for a process that is gone
@@ -104,12 +105,14 @@ class _Dated(torch.utils.data.Dataset[Item]):
 
     def __getitem__(self, key: Key) -> Item:
         self.clips.epoch, place = key
-        return self.clips[place]
+        where = torch.empty(0, 2) if self.clips.truth is None else self.clips.true_places(place)
+        return *self.clips[place], where
 
 
-def collate(items: list[Item]) -> tuple[Tensor, Tensor, list[str]]:
-    """Stack the readable clips and their labels; the third value says of each other one what is wrong."""
-    good = [(x, y) for x, y, wrong in items if not wrong]
-    lost = [wrong for _, _, wrong in items if wrong]
-    pixels = torch.stack([x for x, _ in good]) if good else torch.empty(0)
-    return pixels, torch.tensor([y for _, y in good], dtype=torch.long), lost
+def collate(items: list[Item]) -> tuple[Tensor, Tensor, list[str], Tensor]:
+    """Stack the readable clips, their labels and places; the third value says of each other one what is wrong."""
+    good = [(x, y, where) for x, y, wrong, where in items if not wrong]
+    lost = [wrong for _, _, wrong, _ in items if wrong]
+    pixels = torch.stack([x for x, _, _ in good]) if good else torch.empty(0)
+    places = torch.stack([where for _, _, where in good]) if good else torch.empty(0)
+    return pixels, torch.tensor([y for _, y, _ in good], dtype=torch.long), lost, places

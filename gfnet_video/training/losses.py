@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gfnet_video.model import GFNet
+from gfnet_video.records import Features
 
 
 def class_weights(labels: Sequence[int], classes: int) -> Tensor:
@@ -36,7 +37,7 @@ def supervised_loss(
     auxiliary: float = 0.5,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Loss of one batch, a scalar. frames (B,T,3,H,W), labels (B,), centres (M,B,T,2): M tracks a clip; None: no focus.
+    """Loss of one batch, a scalar. frames (B,T,3,H,W), labels (B,), centres (M,B,F,2): M tracks a clip; None: no focus.
     glance_frames (B,T',3,H,W): what the glance sees where that is not what the focus sees.
 
     Steps weigh in proportion to their number: the first frames cannot know a motion. Beside the loss of both kinds of
@@ -47,22 +48,28 @@ def supervised_loss(
     """
     seen, _ = model.glance(frames if glance_frames is None else glance_frames)
     if centres is None:
-        _, video = model.aggregate(None, glance=seen.logits)
+        _, video = model.aggregate(None, glance=seen)
         return _video_loss(model, video, labels, weights)
     m, _, t = centres.shape[:3]
     flat, many = centres.flatten(0, 1), labels.repeat(m)
-    patch, _ = model.focus(frames.repeat(m, 1, 1, 1, 1), flat)
-    glance = seen.logits.repeat(m, 1, 1)
+    patch, _ = model.focus(model.repeated(frames).repeat(m, 1, 1, 1, 1), flat)
+    glance = _repeated(seen, m)
     if model.glances_first:
         evidence, _ = model.aggregate(None, glance=glance)
-        _, video = model.aggregate(evidence, focus=patch.logits, centres=flat)
+        _, video = model.aggregate(evidence, focus=patch, centres=flat)
     else:
-        _, video = model.aggregate(None, glance=glance, focus=patch.logits, centres=flat)
-    _, focused = model.aggregate(None, focus=patch.logits, centres=flat)
+        _, video = model.aggregate(None, glance=glance, focus=patch, centres=flat)
+    _, focused = model.aggregate(None, focus=patch, centres=flat)
     each_patch = _cross_entropy(patch.logits.flatten(0, 1), many.repeat_interleave(t), weights).mean()
     glances = _cross_entropy(seen.logits.mean(1), labels, weights).mean()
     alone = glances + _video_loss(model, focused, many, weights) + each_patch
     return _video_loss(model, video, many, weights) + auxiliary * alone
+
+
+def _repeated(look: Features, times: int) -> Features:
+    """The batch several times over; of the maps, which are no evidence, no cell."""
+    many = (x.repeat(times, *[1] * (x.ndim - 1)) for x in (look.map[..., :0, :0], look.pooled, look.logits))
+    return Features(*many)
 
 
 def _video_loss(model: GFNet, step_logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:

@@ -1,35 +1,42 @@
 """What a policy is rewarded for: how sure of the true class its patches make the model.
 
-Letters: B videos, T frames of the focus, T' of the glance, K classes, M tracks, A decisions a clip: T, or 1 where the
+Letters: B videos, T frames of the glance, F focus looks, K classes, M tracks, A decisions a clip: F, or 1 where the
 clip shares its patch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gfnet_video.model import GFNet
+from gfnet_video.records import Features
 
 
 @dataclass(frozen=True)
 class Glanced:
-    """A batch that has been glanced at: `frames` (B,T,3,H,W) for the focus, `labels` (B,), the glance's `maps`
-    (B,T',C,h,w) and `logits` (B,T',K), both without gradients."""
+    """A batch that has been glanced at: `frames` (B,F,3,H,W) for the focus, one for each look, `labels` (B,), the
+    policy's `maps` (B,T or F,C,h,w) and what the `glance` saw, both without gradients."""
 
     frames: Tensor
     labels: Tensor
     maps: Tensor
-    logits: Tensor
+    glance: Features
 
 
 @torch.no_grad()
 def glance_at(model: GFNet, frames: Tensor, labels: Tensor, glance_frames: Tensor | None = None) -> Glanced:
     """The batch and what the glance sees in it, or in `glance_frames` where the glance has frames of its own."""
     seen, _ = model.glance(frames if glance_frames is None else glance_frames)
-    return Glanced(frames, labels, seen.map, seen.logits)
+    return Glanced(model.repeated(frames), labels, model.repeated(seen.map), evidence_of(seen))
+
+
+def evidence_of(look: Features, change: Callable[[Tensor], Tensor] = lambda x: x) -> Features:
+    """What an aggregator may take of a look, changed; of the maps, which are no evidence, no cell."""
+    return Features(*(change(x) for x in (look.map[..., :0, :0], look.pooled, look.logits)))
 
 
 # -- each patch by itself -------------------------------------------------------------------------------------------
@@ -39,17 +46,28 @@ def glance_at(model: GFNet, frames: Tensor, labels: Tensor, glance_frames: Tenso
 def alone(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
     """Log-confidence in the true class that the glances so far and this one patch give: centres (M,B,A,2) -> (M,B,A).
 
-    A patch that the clip shares is judged by all glances and all of its looks.
+    Each track is a pass of its own: more patches at once do not stay in a CPU's cache. A patch that the clip shares is
+    judged by all glances and all of its looks; several looks at a frame by their mean so far, so that a later one is
+    worth what it adds.
     """
-    m, b = centres.shape[:2]
-    many = seen.frames.expand(m, *seen.frames.shape).flatten(0, 1)  # (M*B,T,3,H,W)
-    patch, _ = model.focus(many, model.spread(centres.flatten(0, 1), many.shape[1]))
+    glance, looks = seen.glance.logits, seen.frames.shape[1]
+    said = torch.stack([model.focus(seen.frames, model.spread(track, looks))[0].logits for track in centres])
     if model.config.patch == "shared":
-        scores = seen.logits.mean(1) + patch.logits.mean(1).unflatten(0, (m, b))  # (M,B,K)
+        scores = glance.mean(1) + said.mean(2)  # (M,B,K)
         return _of_true_class(scores.log_softmax(-1)[:, :, None], seen.labels)
-    counts = torch.arange(1, many.shape[1] + 1, device=many.device, dtype=seen.logits.dtype)
-    so_far = seen.logits.cumsum(1) / counts[None, :, None]  # (B,T,K)
-    return _of_true_class((so_far + patch.logits.unflatten(0, (m, b))).log_softmax(-1), seen.labels)
+    counts = torch.arange(1, glance.shape[1] + 1, device=glance.device, dtype=glance.dtype)
+    so_far = glance.cumsum(1) / counts[None, :, None]  # (B,T,K)
+    return _of_true_class((model.repeated(so_far) + _of_frame(said, model)).log_softmax(-1), seen.labels)
+
+
+def _of_frame(logits: Tensor, model: GFNet) -> Tensor:
+    """(M,B,F,K) of each look -> the mean over the looks so far at its frame."""
+    each = model.config.looks_per_frame
+    if each == 1:
+        return logits
+    counts = torch.arange(1, each + 1, device=logits.device, dtype=logits.dtype)
+    mean: Tensor = logits.unflatten(2, (-1, each)).cumsum(3) / counts[:, None]
+    return mean.flatten(2, 3)
 
 
 # -- the patches of a track together --------------------------------------------------------------------------------
@@ -65,7 +83,7 @@ def increment(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
     """
     where = model.spread(centres, seen.frames.shape[1])
     patch, _ = model.focus(seen.frames, where)
-    steps = _before_and_after(model, seen.logits, patch.logits, where)
+    steps = _before_and_after(model, seen.glance, patch, where)
     if model.config.patch == "shared":
         steps = steps[:, [0, -1]]
     return _of_true_class(steps.softmax(-1), seen.labels).diff(dim=1)
@@ -81,22 +99,22 @@ def contrastive(model: GFNet, seen: Glanced, centres: Tensor, others: Tensor) ->
     and nothing of it remains in the frames after. One pass of the focus sees the patches of both.
     """
     shared = model.config.patch == "shared"
-    where = torch.stack([model.spread(x, seen.frames.shape[1]) for x in (centres, others)])  # (2,B,T,2)
-    frames = seen.frames.expand(2, *seen.frames.shape).flatten(0, 1)  # (2*B,T,3,H,W)
+    where = torch.stack([model.spread(x, seen.frames.shape[1]) for x in (centres, others)])  # (2,B,F,2)
+    frames = seen.frames.expand(2, *seen.frames.shape).flatten(0, 1)  # (2*B,F,3,H,W)
     patch, _ = model.focus(frames, where.flatten(0, 1), branches=1 if shared else 2)
-    said = patch.logits.unflatten(0, where.shape[:2])  # (2,B,T,K)
-    chosen = _before_and_after(model, seen.logits, said[0], where[0])[:, 1:]
+    own, aside = (evidence_of(patch, lambda x, i=i: x.unflatten(0, (2, -1))[i]) for i in (0, 1))  # type: ignore[misc]
+    chosen = _before_and_after(model, seen.glance, own, where[0])[:, 1:]
     if shared:
-        other = _before_and_after(model, seen.logits, said[1], where[1])[:, 1:]
+        other = _before_and_after(model, seen.glance, aside, where[1])[:, 1:]
         chosen, other = chosen[:, -1:], other[:, -1:]
     else:
-        other = _with_asides(model, seen.logits, said, where)
+        other = _with_asides(model, seen.glance, (own, aside), where)
     gained = _of_true_class(torch.stack([chosen, other]).softmax(-1), seen.labels)  # (2,B,A)
     return gained[0] - gained[1]
 
 
-def _before_and_after(model: GFNet, glance: Tensor, said: Tensor, where: Tensor) -> Tensor:
-    """Video-level logits (B,1+T,K) before the first focus look and after each, from the looks' logits (B,T,K)."""
+def _before_and_after(model: GFNet, glance: Features, said: Features, where: Tensor) -> Tensor:
+    """Video-level logits (B,1+F,K) before the first focus look and after each."""
     if model.glances_first:
         evidence, first = model.aggregate(None, glance=glance)
         _, after = model.aggregate(evidence, focus=said, centres=where)
@@ -105,20 +123,25 @@ def _before_and_after(model: GFNet, glance: Tensor, said: Tensor, where: Tensor)
     return torch.cat([torch.zeros_like(after[:, :1]), after], 1)
 
 
-def _with_asides(model: GFNet, glance: Tensor, said: Tensor, where: Tensor) -> Tensor:
-    """Video-level logits (B,T,K) after each frame, if its own look were the aside: said (2,B,T,K), where (2,B,T,2).
+def _with_asides(model: GFNet, glance: Features, said: tuple[Features, Features], where: Tensor) -> Tensor:
+    """Video-level logits (B,F,K) after each look, if it were the aside: said, the track's looks and the asides.
 
-    Each frame gets a copy of the clip's looks with its own replaced, and is read there: T copies of a few numbers.
+    Each look gets a copy of the clip's looks with its own replaced, and is read there: F copies of a few numbers.
     """
-    b, t = said.shape[1:3]
-    looks, places = (_one_replaced(*x) for x in (said, where))  # (B*T,T,K), (B*T,T,2)
-    after = _before_and_after(model, glance.repeat_interleave(t, 0), looks, places)[:, 1:]  # (B*T,T,K)
-    own: Tensor = after.unflatten(0, (b, t)).diagonal(dim1=1, dim2=2)  # (B,K,T)
-    return own.transpose(1, 2)
+    own, aside = said
+    b, looks = own.logits.shape[:2]
+    mixed = Features(
+        evidence_of(own, lambda x: x.repeat_interleave(looks, 0)).map,
+        *(_one_replaced(x, y) for x, y in ((own.pooled, aside.pooled), (own.logits, aside.logits))),
+    )  # (B*F,F,...)
+    many = evidence_of(glance, lambda x: x.repeat_interleave(looks, 0))
+    after = _before_and_after(model, many, mixed, _one_replaced(*where))[:, 1:]  # (B*F,F,K)
+    read: Tensor = after.unflatten(0, (b, looks)).diagonal(dim1=1, dim2=2)  # (B,K,F)
+    return read.transpose(1, 2)
 
 
 def _one_replaced(track: Tensor, aside: Tensor) -> Tensor:
-    """Rows (B*T,T,d): row (b, i) is track b (T,d) whose i-th entry comes from the aside."""
+    """Rows (B*F,F,d): row (b, i) is track b (F,d) whose i-th entry comes from the aside."""
     own = torch.eye(track.shape[1], dtype=torch.bool, device=track.device)[None, :, :, None]
     return torch.where(own, aside[:, None], track[:, None]).flatten(0, 1)
 

@@ -15,6 +15,7 @@ from gfnet_video.datasets.clips import Clips, FrameCache, build_cache
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.quarantine import without_quarantined
 from gfnet_video.datasets.source import CatalogSource, OwnSource, Source, keep_split
+from gfnet_video.datasets.truth import true_places
 from gfnet_video.errors import ConfigError
 from gfnet_video.evaluation.metrics import StepLogits, accuracy
 from gfnet_video.evaluation.per_class import print_report, report_of
@@ -147,6 +148,7 @@ def make_mini(root: Path, console: Console) -> None:
 
 def clips_of(manifest: Manifest, config: Config, folder: Path, console: Console, *, jitter: bool = False) -> Clips:
     """The split as clips at the working side, decoded once into `folder` when train.cache is on."""
+    truth = true_places(manifest) if config.asks_oracle else None
     cache: FrameCache | None = None
     model = config.model
     if config.train.cache:
@@ -175,6 +177,7 @@ def clips_of(manifest: Manifest, config: Config, folder: Path, console: Console,
         recipe=recipe,
         focus_frames=model.focus_frames,
         short_side=model.short_side,
+        truth=truth,
     )
 
 

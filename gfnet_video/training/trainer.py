@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +19,10 @@ from torch import Tensor
 from gfnet_video.config import Config, StageConfig
 from gfnet_video.datasets.clips import Clips
 from gfnet_video.errors import ConfigError, DataError
-from gfnet_video.model import GFNet, parted
+from gfnet_video.model import GFNet
 from gfnet_video.nn.device import device_of
-from gfnet_video.nn.patches import smooth_tracks
 from gfnet_video.training.augment import augment
-from gfnet_video.training.dice import Dice, normal, share_of
+from gfnet_video.training.dice import Dice
 from gfnet_video.training.distributed import (
     agree,
     check_batches,
@@ -36,12 +35,10 @@ from gfnet_video.training.distributed import (
 from gfnet_video.training.forward import fast_forwards, replaced, shared_dropouts
 from gfnet_video.training.learning import Learning, start_learning
 from gfnet_video.training.loading import Loader
-from gfnet_video.training.losses import class_weights, supervised_loss
+from gfnet_video.training.losses import class_weights
 from gfnet_video.training.optim import learning_rate, open_parts, set_rate
-from gfnet_video.training.policy_gradient import policy_loss
-from gfnet_video.training.ppo import ppo_losses
-from gfnet_video.training.rewards import glance_at
 from gfnet_video.training.saved import Place, load_state, save_state, sweep
+from gfnet_video.training.step import Seen, Turn, losses
 from gfnet_video.video.transforms import normalise
 
 SAVE_EVERY = 120.0  # seconds between checkpoints within an epoch
@@ -163,14 +160,15 @@ def _epoch(
         total = stage.epochs * len(batches)
         rate = learning_rate(done, total, peak=stage.lr, warmup=stage.warmup, schedule=stage.schedule)
         set_rate(learning.optimiser, rate)
-        progress = done / total
         generator = Dice.seeded(_mixed(seed, place.stage, done), share)
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
-        pixels, labels = batch.pixels.to(device), batch.labels.to(device)
-        frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
+        frames = normalise(batch.pixels.to(device), config.model.mean, config.model.std)
+        frames, places = augment(frames, batch.places.to(device), config.train, generator)
+        seen = Seen(frames, batch.labels.to(device), places)
+        turn = Turn(stage, done / total, weights, generator)
         part, mean, reward = share.count / share.whole, math.nan, None  # losses are means over clips
         with replaced({**fast, **shared_dropouts(model, share)}):
-            for loss, reward in _losses(learning, stage, frames, labels, weights, progress, generator):
+            for loss, reward in losses(learning, turn, seen):
                 mean, reward = _means(loss * part, reward, part)
                 if not math.isfinite(mean):
                     raise ConfigError(
@@ -205,83 +203,6 @@ def _means(loss: Tensor, reward: float | None, part: float) -> tuple[float, floa
     """Loss and reward of the whole batch. loss: times `part` already, the part of the batch that is here."""
     total = summed(torch.stack([loss.detach().double(), loss.new_tensor(part * (reward or 0.0), dtype=torch.double)]))
     return float(total[0]), None if reward is None else float(total[1])
-
-
-def _losses(
-    learning: Learning,
-    stage: StageConfig,
-    frames: Tensor,
-    labels: Tensor,
-    weights: Tensor | None,
-    progress: float,
-    generator: torch.Generator,
-) -> Iterator[tuple[Tensor, float | None]]:
-    """A batch's losses, one for each update that it is good for, each computed when those before have been taken."""
-    model, critic = learning.model, learning.critic
-    if critic is None:
-        yield _loss(model, stage, frames, labels, weights, progress, generator)
-        return
-    frames, glanced = parted(frames, model.config)
-    seen = glance_at(model, frames, labels, glanced)
-    for loss, reward in ppo_losses(model, critic, seen, stage, sigma=_sigma(stage, progress), generator=generator):
-        yield loss, float(reward)
-
-
-def _loss(
-    model: GFNet,
-    stage: StageConfig,
-    frames: Tensor,
-    labels: Tensor,
-    weights: Tensor | None,
-    progress: float,
-    generator: torch.Generator,
-) -> tuple[Tensor, float | None]:
-    """A batch's loss and, where the policy learns, its reward: that is compared within a clip, so it has no weights."""
-    frames, glanced = parted(frames, model.config)
-    if stage.patches == "sampled":
-        seen, sigma = glance_at(model, frames, labels, glanced), _sigma(stage, progress)
-        loss, reward = policy_loss(model, seen, sigma=sigma, tracks=stage.tracks, generator=generator)
-        return loss, float(reward)
-    centres = _centres(model, stage, frames, glanced, progress, generator)
-    loss = supervised_loss(
-        model, frames, labels, centres, glance_frames=glanced, auxiliary=stage.auxiliary, weights=weights
-    )
-    return loss, None
-
-
-def _centres(
-    model: GFNet,
-    stage: StageConfig,
-    frames: Tensor,
-    glanced: Tensor | None,
-    progress: float,
-    generator: torch.Generator,
-) -> Tensor | None:
-    """The tracks (M,B,T,2) of a supervised stage; None where it has no focus."""
-    b, t = frames.shape[:2]
-    if stage.patches == "none":
-        return None
-    if stage.patches == "random":
-        still = model.config.patch == "shared"
-        share = share_of(generator, b)
-        tracks = smooth_tracks(stage.tracks * share.whole, 1 if still else t, generator).to(frames)
-        return share.rows(tracks.expand(-1, t, -1).unflatten(0, (stage.tracks, share.whole)), 1)
-    with torch.no_grad():
-        chosen = model.locate(model.glance(frames if glanced is None else glanced)[0].map)[0]
-    chosen = chosen[:, -1:] if model.config.patch == "shared" else chosen
-    return around(chosen, stage, progress, generator).expand(-1, -1, t, -1)
-
-
-def around(centres: Tensor, stage: StageConfig, progress: float, generator: torch.Generator) -> Tensor:
-    """The policy's centres (B,T,2) and, for the stage's other tracks, places drawn around them: (M,B,T,2)."""
-    noise = normal(stage.tracks - 1, *centres.shape, clips=1, generator=generator).to(centres)
-    drawn = (centres + _sigma(stage, progress) * noise).clamp(0, 1)
-    return torch.cat([centres[None], drawn])
-
-
-def _sigma(stage: StageConfig, progress: float) -> float:
-    """The width of the draw at that share of the stage."""
-    return stage.sigma[0] + progress * (stage.sigma[1] - stage.sigma[0])
 
 
 def _mixed(*numbers: int) -> int:

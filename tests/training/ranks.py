@@ -26,7 +26,9 @@ from gfnet_video.training.augment import augment
 from gfnet_video.training.dice import Dice
 from gfnet_video.training.distributed import here, joined, measured, ranks_of, shared_out, sum_gradients
 from gfnet_video.training.forward import replaced, shared_dropouts
+from gfnet_video.training.learning import start_learning
 from gfnet_video.training.losses import class_weights
+from gfnet_video.training.step import Seen, Turn, losses
 from gfnet_video.training.trainer import Report, train
 from tests import models
 from tests.training.test_trainer import KilledError, NoiseClips
@@ -60,12 +62,15 @@ def gradients(folder: Path) -> dict[str, Any]:
                 module.train(isinstance(module, nn.Dropout))
             share, _ = shared_out(SPLIT[here().world][here().rank], [])
             assert share is not None
-            frames, labels = models.frames(3, 3, dtype=torch.float64), torch.arange(3)
+            frames, labels = models.frames(3, dtype=torch.float64), torch.arange(3)
             torch.manual_seed(5)
             dice = Dice.seeded(5, share)
-            frames, weights = augment(share.rows(frames), HOW, dice), class_weights([0, 0, 1, 2, 3, 4], 5)
+            frames, places = augment(share.rows(frames), torch.empty(share.count, 0, 2), HOW, dice)
+            turn = Turn(stage, 0.5, class_weights([0, 0, 1, 2, 3, 4], 5), dice)
             with replaced(shared_dropouts(model, share)):
-                loss, reward = trainer._loss(model, stage, frames, share.rows(labels), weights, 0.5, dice)
+                (loss, reward), *_ = losses(
+                    start_learning(model, stage, 0.0, 0), turn, Seen(frames, share.rows(labels), places)
+                )
             part = share.count / share.whole
             (loss * part).backward()
             sum_gradients(model.parameters())

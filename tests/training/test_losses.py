@@ -10,7 +10,7 @@ from gfnet_video.config import StageConfig
 from gfnet_video.model import parted
 from gfnet_video.training.losses import class_weights, stepwise_loss, supervised_loss
 from gfnet_video.training.optim import make_optimiser, open_parts
-from gfnet_video.training.trainer import around
+from gfnet_video.training.step import Turn, around
 from tests import models
 
 
@@ -54,7 +54,7 @@ def test_other_tracks_are_drawn_around_the_policys() -> None:
     stage = StageConfig("x", 1, 0.01, patches="policy", tracks=400, sigma=(0.1, 0.05))
     centres = torch.tensor([0.5, 0.0]).expand(1, 6, 2)
     for progress, sigma in ((0.0, 0.1), (1.0, 0.05)):
-        drawn = around(centres, stage, progress, torch.Generator().manual_seed(0))
+        drawn = around(centres, Turn(stage, progress, None, torch.Generator().manual_seed(0)))
         assert drawn.shape == (400, 1, 6, 2) and torch.equal(drawn[0], centres)
         assert drawn[1:, ..., 0].mean() == pytest.approx(0.5, abs=0.01)
         assert drawn[1:, ..., 0].std() == pytest.approx(sigma, rel=0.05)

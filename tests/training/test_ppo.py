@@ -120,7 +120,8 @@ class BrightSpot:
         maps = torch.exp(-apart / 0.02)[:, :, None].expand(-1, FRAMES, -1, -1, -1)
         nothing = torch.zeros(VIDEOS, FRAMES, models.CLASSES)
         labels = torch.zeros(VIDEOS, dtype=torch.long)
-        self.seen = Glanced(torch.zeros(VIDEOS, FRAMES, 3, 1, 1), labels, maps, nothing)
+        glance = Features(torch.zeros(VIDEOS, FRAMES, 1, 0, 0), torch.zeros(VIDEOS, FRAMES, 1), nothing)
+        self.seen = Glanced(torch.zeros(VIDEOS, FRAMES, 3, 1, 1), labels, maps, glance)
 
     def focus(
         self, frames: Tensor, centres: Tensor, state: object = None, *, branches: int = 1

@@ -68,13 +68,13 @@ def plain_interleaved(model: GFNet, frames: Tensor, centres: Tensor, others: Ten
 
 
 def plain_glance_first(model: GFNet, frames: Tensor, centres: Tensor, others: Tensor) -> list[Tensor]:
-    evidence, _ = model.aggregate(None, glance=model.glance(frames)[0].logits)
+    evidence, _ = model.aggregate(None, glance=model.glance(frames)[0])
     state, found = State(evidence=evidence), []
     for t in range(frames.shape[1]):
         after = []
         for track in (others, centres):
             patch, focus = model.focus(one(frames, t), one(track, t), state.focus)
-            evidence, logits = model.aggregate(state.evidence, focus=patch.logits, centres=one(track, t))
+            evidence, logits = model.aggregate(state.evidence, focus=patch, centres=one(track, t))
             after.append(true(logits[:, 0]))
         state = State(focus=focus, evidence=evidence)  # of the policy's track, which came last
         found.append(after[1] - after[0])
@@ -128,5 +128,5 @@ def test_a_patch_alone_is_judged_with_the_glances_so_far(shared: bool) -> None:
         said = model.focus(frames, model.spread(track, models.FRAMES))[0].logits
         for t in range(track.shape[1]):
             looks = said.mean(1) if shared else said[:, t]
-            glances = seen.logits if shared else seen.logits[:, : t + 1]
+            glances = seen.glance.logits if shared else seen.glance.logits[:, : t + 1]
             assert torch.allclose(found[:, t], true(glances.mean(1) + looks).log(), atol=1e-9)

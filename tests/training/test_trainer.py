@@ -15,7 +15,7 @@ from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import CheckpointError, ConfigError, DataError, VideoError
 from gfnet_video.model import GFNet
 from gfnet_video.training import trainer
-from gfnet_video.training.augment import augment, warp
+from gfnet_video.training.augment import augment, draw_maps, warp, warp_places
 from gfnet_video.training.trainer import Report, train
 from tests import models
 
@@ -155,13 +155,15 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
 def test_nothing_drawn_is_nothing_changed() -> None:
     frames = torch.randn(2, 3, 3, 12, 16)
     still = TrainConfig((), brightness=0.0)
-    assert torch.equal(augment(frames, still, torch.Generator()), frames)
+    places = torch.rand(2, 3, 2)
+    same, there = augment(frames, places, still, torch.Generator())
+    assert torch.equal(same, frames) and torch.equal(there, places)
 
 
 @pytest.mark.parametrize("how", [{"translate": 0.1}, {"scale": 0.2}, {"degrees": 15.0}])
 def test_a_warp_is_the_same_for_every_frame_and_differs_by_clip(how: dict[str, float]) -> None:
     frames = torch.randn(1, 1, 3, 12, 16).expand(3, 4, -1, -1, -1)
-    warped = warp(frames, TrainConfig((), **how), torch.Generator().manual_seed(1))
+    warped = warp(frames, draw_maps(frames, TrainConfig((), **how), torch.Generator().manual_seed(1)))
     assert torch.equal(warped, warped[:, :1].expand_as(warped))
     assert not torch.allclose(warped[0], warped[1]) and not torch.allclose(warped[0], frames[0])
 
@@ -172,10 +174,31 @@ def test_a_warp_stays_within_its_limits() -> None:
     y, x = torch.meshgrid(torch.arange(height) + 0.5 - height / 2, torch.arange(width) + 0.5 - width / 2, indexing="ij")
     frames = torch.stack([x, y, x], 0).expand(64, 1, 3, height, width)
     how = TrainConfig((), translate=0.1, scale=0.25, degrees=20.0)
-    middle = warp(frames, how, torch.Generator().manual_seed(0))[:, 0, :2, 12:21, 18:31]
+    middle = warp(frames, draw_maps(frames, how, torch.Generator().manual_seed(0)))[:, 0, :2, 12:21, 18:31]
     moved = middle[:, :, 4, 6] - frames[:, 0, :2, 16, 24]  # the pixel half a step from the very middle
     slope = middle[:, :, 4, 7] - middle[:, :, 4, 6]  # one step along x, where it came from
     zoom, angle = slope.norm(dim=1), torch.atan2(slope[:, 1], slope[:, 0]).rad2deg().abs()
     assert 0.75 < zoom.min() < zoom.max() < 1.26 and zoom.min() >= 1 / 1.2501
     assert 10 < angle.max() <= 20.01
     assert (moved.abs() <= torch.tensor([0.1 * width + 0.5, 0.1 * height + 0.5])).all() and moved.abs().max() > 2
+
+
+@pytest.mark.parametrize(
+    "how", [{"translate": 0.1}, {"scale": 0.3}, {"degrees": 25.0}, {"translate": 0.1, "scale": 0.3, "degrees": 25.0}]
+)
+def test_a_dot_painted_at_a_place_stays_at_the_place(how: dict[str, float]) -> None:
+    """In frames that are no squares, where a turn is no turn of shares of the sides."""
+    height, width, places = 48, 80, 0.3 + 0.4 * torch.rand(16, 3, 2, generator=torch.Generator().manual_seed(2))
+    y, x = (torch.arange(height) + 0.5)[:, None], (torch.arange(width) + 0.5)[None]
+    apart = (y - height * places[..., :1, None]) ** 2 + (x - width * places[..., 1:, None]) ** 2
+    frames = torch.exp(-apart / 8)[:, :, None].repeat(1, 1, 3, 1, 1)
+    moved, there = augment(frames, places, TrainConfig((), brightness=0.0, **how), torch.Generator().manual_seed(1))
+    mass = moved[:, :, 0] / moved[:, :, 0].sum((-1, -2), keepdim=True)
+    seen = torch.stack([(mass.sum(-1) * y[:, 0]).sum(-1) / height, (mass.sum(-2) * x[0]).sum(-1) / width], -1)
+    assert (there - places).abs().max() > 0.03
+    assert (seen - there).abs().max() < 0.004  # a fifth of a pixel
+
+
+def test_no_places_are_moved_to_none() -> None:
+    maps = draw_maps(torch.zeros(2, 3, 3, 8, 8), TrainConfig((), translate=0.1), torch.Generator())
+    assert warp_places(torch.empty(2, 0, 2), maps).shape == (2, 0, 2)

@@ -1,0 +1,65 @@
+"""Where patches come from when nothing was learned: the controls that a policy has to beat, and the truth above it.
+
+Each stands in a policy's place: maps and state in, centres and state out. None has weights or costs multiply-adds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gfnet_video.errors import ConfigError
+
+
+def random_centres(clip: str, looks: Iterable[int]) -> Tensor:
+    """Centres (n,2), uniform in [0, 1], of the looks of a clip by their numbers.
+
+    Each is drawn from the clip's name and its own number alone, so neither batch nor order nor chunk changes it.
+    """
+    name = int.from_bytes(hashlib.sha256(clip.encode("utf-8", "surrogateescape")).digest()[:8], "big")
+    drawn = [np.random.default_rng([name, look]).random(2) for look in looks]
+    return torch.from_numpy(np.array(drawn, np.float32).reshape(-1, 2))
+
+
+def place_to_centre(places: Tensor, *, room: float) -> Tensor:
+    """Centres (...,2) of the patches whose middle is at `places` (...,2), (y, x) as parts of the frame.
+
+    room: (frame_side - patch_side) / frame_side. Clamped to [0, 1]: near an edge the patch ends at the edge.
+    """
+    return ((places - 0.5) / room + 0.5).clamp(0, 1)
+
+
+class Middle(nn.Module):
+    """The middle of every frame."""
+
+    def forward(self, maps: Tensor, state: Tensor | None) -> tuple[Tensor, None]:
+        """maps (B,k,C,h,w); returns centres (B,k,2)."""
+        return maps.new_full((*maps.shape[:2], 2), 0.5), None
+
+
+class Drawn(nn.Module):
+    """Random places for clips without a name: the same for each, drawn from how many looks came before (the state)."""
+
+    def forward(self, maps: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """maps (B,k,C,h,w), state (B,) or None at the start; returns centres (B,k,2) and the new state."""
+        before = maps.new_zeros(len(maps)) if state is None else state
+        rows = [random_centres("", range(int(n), int(n) + maps.shape[1])) for n in before.tolist()]
+        return torch.stack(rows).to(maps), before + maps.shape[1]
+
+
+class Oracle(nn.Module):
+    """The data's own truth, which no map tells: the centres must be forced."""
+
+    def forward(self, maps: Tensor, state: Tensor | None) -> tuple[Tensor, None]:
+        """Raises ConfigError."""
+        raise ConfigError(
+            "model.where is oracle: its patches follow the data's own truth, which is known only to train and eval on "
+            "data that has one (mini); take a model whose model.where is policy, centre or random"
+        )
+
+
+CONTROLS: dict[str, type[nn.Module]] = {"centre": Middle, "random": Drawn, "oracle": Oracle}

@@ -1,0 +1,124 @@
+"""What one batch is worth in its stage: the patches it gets, and the losses that follow.
+
+Letters: B videos, T frames, F focus looks, M tracks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gfnet_video.config import StageConfig
+from gfnet_video.model import GFNet, parted
+from gfnet_video.nn.patches import smooth_tracks
+from gfnet_video.training.dice import normal, share_of
+from gfnet_video.training.learning import Learning
+from gfnet_video.training.losses import supervised_loss
+from gfnet_video.training.policy_gradient import policy_loss
+from gfnet_video.training.ppo import ppo_losses
+from gfnet_video.training.rewards import glance_at
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch where the model is, augmented: frames (B,T,3,H,W) normalised, labels (B,), places (B,T,2) of the object,
+    (B,0,2) where nobody knows them."""
+
+    frames: Tensor
+    labels: Tensor
+    places: Tensor
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A stage at one of its batches: `progress` from 0 to 1, `weights` (K,) of the classes, None for 1 each."""
+
+    stage: StageConfig
+    progress: float
+    weights: Tensor | None
+    generator: torch.Generator
+
+    @property
+    def sigma(self) -> float:
+        """The width of draws around the policy's centres."""
+        first, last = self.stage.sigma
+        return first + self.progress * (last - first)
+
+
+def losses(learning: Learning, turn: Turn, seen: Seen) -> Iterator[tuple[Tensor, float | None]]:
+    """A batch's losses and, where the policy learns, its reward: one for each update that the batch is good for.
+
+    Each is computed when those before have been taken. Rewards are compared within a clip, so they have no weights.
+    """
+    model, stage = learning.model, turn.stage
+    frames, glanced = parted(seen.frames, model.config)
+    if stage.patches != "sampled":
+        centres = tracks(model, turn, seen)
+        yield (
+            supervised_loss(
+                model,
+                frames,
+                seen.labels,
+                centres,
+                glance_frames=glanced,
+                auxiliary=stage.auxiliary,
+                weights=turn.weights,
+            ),
+            None,
+        )
+        return
+    glance = glance_at(model, frames, seen.labels, glanced)
+    if learning.critic is None:
+        loss, reward = policy_loss(model, glance, sigma=turn.sigma, tracks=stage.tracks, generator=turn.generator)
+        yield loss, float(reward)
+        return
+    for loss, reward in ppo_losses(model, learning.critic, glance, stage, sigma=turn.sigma, generator=turn.generator):
+        yield loss, float(reward)
+
+
+def tracks(model: GFNet, turn: Turn, seen: Seen) -> Tensor | None:
+    """The centres (M,B,F,2) of a supervised stage; None where it has no focus."""
+    stage, looks = turn.stage, model.config.looks
+    if stage.patches == "none":
+        return None
+    if stage.patches == "random":
+        return random_tracks(model, stage.tracks, len(seen.frames), turn.generator).to(seen.frames)
+    chosen = _chosen(model, stage, seen)
+    chosen = chosen[:, -1:] if model.config.patch == "shared" else chosen
+    return around(chosen, turn).expand(-1, -1, looks, -1)
+
+
+def random_tracks(model: GFNet, count: int, videos: int, generator: torch.Generator) -> Tensor:
+    """Random tracks (count,videos,F,2): smooth ones, but as the model itself draws them where it does.
+
+    Several looks at a frame take a smooth track each, or they would all be at one place.
+    """
+    share, looks, each = share_of(generator, videos), model.config.looks, model.config.looks_per_frame
+    drawn = 1 if model.config.patch == "shared" else looks
+    whole = count * share.whole
+    if model.config.where == "random":
+        places = torch.rand(whole, drawn, 2, generator=generator)
+    else:
+        smooth = smooth_tracks(whole * each, drawn // each, generator)  # (whole*each,frames,2)
+        places = smooth.unflatten(0, (whole, each)).transpose(1, 2).flatten(1, 2)
+    return share.rows(places.expand(-1, looks, -1).unflatten(0, (count, share.whole)), 1)
+
+
+def _chosen(model: GFNet, stage: StageConfig, seen: Seen) -> Tensor:
+    """The centres (B,F,2) or (B,1,2) of a stage whose patches are not random."""
+    if stage.patches == "oracle":
+        return model.aim(seen.places)
+    if stage.patches == "centre":
+        return seen.frames.new_full((len(seen.frames), model.config.looks, 2), 0.5)
+    frames, glanced = parted(seen.frames, model.config)
+    with torch.no_grad():
+        return model.locate(model.repeated(model.glance(frames if glanced is None else glanced)[0].map))[0]
+
+
+def around(centres: Tensor, turn: Turn) -> Tensor:
+    """The centres (B,F,2) and, for the stage's other tracks, places drawn around them: (M,B,F,2)."""
+    noise = normal(turn.stage.tracks - 1, *centres.shape, clips=1, generator=turn.generator).to(centres)
+    return torch.cat([centres[None], (centres + turn.sigma * noise).clamp(0, 1)])
