@@ -17,7 +17,8 @@ from tests import models
 def loss_and_gradient(model: GFNet, how: TrainConfig) -> tuple[torch.Tensor, torch.Tensor]:
     """Of one small batch with all weights open."""
     model.requires_grad_(True).zero_grad()
-    centres = torch.rand(1, 2, 3, 2, generator=torch.Generator().manual_seed(0))
+    where = torch.rand(1, 2, 3, 2, generator=torch.Generator().manual_seed(0))
+    centres = None if model.focus_net is None else where
     with replaced(fast_forwards(model, how)):
         loss = supervised_loss(model, models.frames(2, 3), torch.tensor([0, 1]), centres)
     loss.backward()
@@ -36,18 +37,18 @@ def test_bf16_is_near_float32_and_leaves_the_plain_forward_alone() -> None:
 
 
 def test_compiled_backbones_are_the_eager_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Captured and differentiated ahead of time, without the code generator, which would take minutes here."""
+    """Captured as a graph, but not made into code, which would take a minute."""
     compiled, compile_ = [], torch.compile
 
     def quick(forward: object) -> object:
         compiled.append(forward)
-        return compile_(forward, backend="aot_eager")
+        return compile_(forward, backend="eager")
 
     monkeypatch.setattr(torch, "compile", quick)
-    model = models.model("resnet10t")
+    model = models.model("resnet10t", focus=None)
     plain, gradient = loss_and_gradient(model, TrainConfig(()))
     fast, same = loss_and_gradient(model, TrainConfig((), compile=True))
-    assert len(compiled) == 2 and torch.allclose(fast, plain, rtol=1e-5)
+    assert len(compiled) == 1 and torch.allclose(fast, plain, rtol=1e-5)
     assert torch.allclose(same, gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max()))
 
 
