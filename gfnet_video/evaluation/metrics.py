@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +72,18 @@ def step_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
 
 
 @torch.inference_mode()
-def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frames: int | None = None) -> StepLogits:
-    """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own."""
+def step_logits_of(
+    model: GFNet,
+    clips: Clips,
+    *,
+    batch: int = 16,
+    shuffle_frames: int | None = None,
+    also: Callable[[list[int], Tensor], None] | None = None,
+) -> StepLogits:
+    """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own.
+
+    also: is given what was decoded too, batch by batch: the clips' places and their pixels (b,T,3,H,W) uint8.
+    """
     model.eval()
     config, n = model.config, len(clips)
     logits = torch.full((n, model.steps, config.classes), math.nan)
@@ -91,6 +102,8 @@ def step_logits_of(model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frame
         found = model(frames, glance_frames=glanced)
         seconds += time.perf_counter() - began
         logits[good], centres[good] = found.step_logits.cpu(), found.centres.cpu()
+        if also is not None:
+            also(good, pixels)
     return StepLogits(logits, torch.from_numpy(clips.manifest.labels), centres, failed, seconds)
 
 
