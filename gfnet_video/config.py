@@ -20,6 +20,7 @@ PARTS = ("glance", "focus", "policy", "aggregator")
 OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "steps")
 BALANCES = ("none", "loss")
+PRECISIONS = ("float32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,10 @@ class TrainConfig:
     crops: none | multi_scale (TSM's, from the whole frame, so without cache). flip: mirror half of the clips, with the
     label of the mirror image where the data set names one. randaugment: operations and magnitude, such as n2m9.
     balance: none | loss (a clip's supervised loss weighs in inverse proportion to its class's clips).
+    A stage's batch is that of all processes together (training/distributed.py); sync_batchnorm: batch norms that train
+    see all of it, on GPUs alone. precision: float32 | bf16, of the backbones in training (autocast): meant for GPUs, on
+    CPUs slower where convolutions are depthwise. compile: torch.compile the backbones in training; the first batches
+    of each stage take minutes. What is measured and saved is plain float32 in any case.
     """
 
     stages: tuple[StageConfig, ...]
@@ -199,10 +204,14 @@ class TrainConfig:
     flip: bool = False
     randaugment: str = ""
     balance: str = "none"
+    precision: str = "float32"
+    compile: bool = False
+    sync_batchnorm: bool = False
 
     def __post_init__(self) -> None:
-        if self.balance not in BALANCES:
-            raise ConfigError(unknown("balance", self.balance, BALANCES))
+        for name, known in (("balance", BALANCES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise ConfigError(unknown(name, getattr(self, name), known))
         for name in ("seed", "weight_decay", "workers", "brightness", "saturation"):
             _within(name, getattr(self, name), 0)
         _within("clip_grad", self.clip_grad, 1e-6)

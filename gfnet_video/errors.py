@@ -28,6 +28,12 @@ class DependencyError(GFNetVideoError):
         return cls(f"{package} is not installed; run: pip install 'gfnet-video[{extra}]'")
 
 
+class ProcessError(GFNetVideoError):
+    """Processes of one training that cannot find, or have lost, each other."""
+
+    exit_code = 3
+
+
 class DataError(GFNetVideoError):
     """A data set that is absent, incomplete or badly annotated."""
 

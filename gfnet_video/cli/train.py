@@ -72,8 +72,7 @@ def command(
     if dry_run:
         return _dry_run(opened, config, limit)
     place = run or Path("runs") / config.name
-    folder = train_session(opened, config, place, resume=resume, limit=limit, device=device)
-    click.echo(f"model written to {folder}", err=True)
+    train_session(opened, config, place, resume=resume, limit=limit, device=device)
     return 0
 
 

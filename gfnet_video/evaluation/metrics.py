@@ -78,11 +78,13 @@ def step_logits_of(
     *,
     batch: int = 16,
     shuffle_frames: int | None = None,
+    places: range | None = None,
     also: Callable[[list[int], Tensor], None] | None = None,
 ) -> StepLogits:
     """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own.
 
-    also: is given what was decoded too, batch by batch: the clips' places and their pixels (b,T,3,H,W) uint8.
+    places: only those clips; the rows of all others stay NaN. also: is given what was decoded too, batch by batch: the
+    clips' places and their pixels (b,T,3,H,W) uint8.
     """
     model.eval()
     config, n = model.config, len(clips)
@@ -91,8 +93,9 @@ def step_logits_of(
     centres = torch.full((n, looks, 2), math.nan)
     failed: dict[int, str] = {}
     seconds = 0.0
-    for start in range(0, n, batch):
-        good, pixels = read_batch(clips, range(start, min(n, start + batch)), failed)
+    places = range(n) if places is None else places
+    for start in range(0, len(places), batch):
+        good, pixels = read_batch(clips, places[start : start + batch], failed)
         if not good:
             continue
         if shuffle_frames is not None:

@@ -1,6 +1,8 @@
-"""Cutting the patch: whole pixels, always inside the image."""
+"""Cutting the patch: whole pixels, always inside the image; with a gradient for the centre where one is wanted."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,12 +17,51 @@ def crop_patches(images: Tensor, centres: Tensor, *, size: int) -> Tensor:
     or right, so its corner is floor(centre * (side - size)), as GFNet defines it (arXiv 2010.05300).
     Returns (N,C,size,size). Raises ConfigError where the patch is larger than the image.
     """
-    n, _, h, w = images.shape
+    _, _, h, w = images.shape
     if size > min(h, w):
         raise ConfigError(f"a patch of {size} pixels does not fit images of {h}x{w}; lower the patch side")
     room = centres.new_tensor([h - size, w - size])
-    corner = (centres.detach().clamp(0, 1) * room).floor().long()  # (N,2)
-    reach = torch.arange(size, device=images.device)
+    return _cut(images, (centres.detach().clamp(0, 1) * room).floor().long(), size)
+
+
+def crop_with_gradient(images: Tensor, centres: Tensor, *, size: int, reach: int = 2) -> Tensor:
+    """`crop_patches`, from which a gradient flows into the centres (not into the images).
+
+    AdaFocus V2 (arXiv 2112.14238) samples between pixels to make the crop differentiable; here the patch itself stays
+    the one of inference, cut at whole pixels, and its gradient is what moving it by `reach` pixels would change: the
+    central difference of the patches on either side.
+    """
+    patches: Tensor = _Crop.apply(images, centres, size, reach)
+    return patches
+
+
+class _Crop(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, centres: Tensor, size: int, reach: int) -> Tensor:
+        ctx.save_for_backward(images, centres)
+        ctx.size, ctx.reach = size, reach
+        return crop_patches(images, centres, size=size)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
+        images, centres = ctx.saved_tensors
+        size, reach = ctx.size, ctx.reach
+        most = torch.tensor([images.shape[2] - size, images.shape[3] - size], device=images.device)
+        corner = (centres.clamp(0, 1) * most).floor().long()
+        slopes = []
+        for axis in (0, 1):
+            step = torch.zeros_like(most)
+            step[axis] = reach
+            high, low = (corner + step).minimum(most), (corner - step).clamp(min=0)
+            apart = (high - low)[:, axis].clamp(min=1)
+            slope = (gradient * (_cut(images, high, size) - _cut(images, low, size))).sum((1, 2, 3)) / apart
+            slopes.append(slope * most[axis])
+        return None, torch.stack(slopes, 1), None, None
+
+
+def _cut(images: Tensor, corner: Tensor, size: int) -> Tensor:
+    """Patches (N,C,size,size) whose upper left pixels are `corner` (N,2)."""
+    n, reach = len(images), torch.arange(size, device=images.device)
     rows = (corner[:, :1] + reach)[:, :, None]  # (N,P,1)
     cols = (corner[:, 1:] + reach)[:, None, :]  # (N,1,P)
     which = torch.arange(n, device=images.device)[:, None, None]

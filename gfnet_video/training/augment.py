@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gfnet_video.config import TrainConfig
+from gfnet_video.training.dice import uniform
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
@@ -18,11 +19,11 @@ def augment(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Ten
     if how.translate or how.scale or how.degrees:
         frames = warp(frames, how, generator)
     if how.brightness:
-        drawn = torch.rand(2, len(frames), 1, 1, 1, 1, generator=generator).to(frames)
+        drawn = uniform(2, len(frames), 1, 1, 1, 1, clips=1, generator=generator).to(frames)
         scale, shift = (drawn - 0.5) * 2 * how.brightness
         frames = frames * (1 + scale) + shift
     if how.saturation:
-        drawn = torch.rand(len(frames), 1, 1, 1, 1, generator=generator).to(frames)
+        drawn = uniform(len(frames), 1, 1, 1, 1, clips=0, generator=generator).to(frames)
         grey = (frames * frames.new_tensor(LUMA)[:, None, None]).sum(-3, keepdim=True)
         frames = grey + (frames - grey) * (1 + (drawn - 0.5) * 2 * how.saturation)
     return frames
@@ -34,7 +35,7 @@ def warp(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor
     Bilinear; what the map uncovers repeats the nearest border.
     """
     b = len(frames)
-    drawn = torch.rand(4, b, generator=generator).to(frames) * 2 - 1
+    drawn = uniform(4, b, clips=1, generator=generator).to(frames) * 2 - 1
     angle, zoom = drawn[0] * math.radians(how.degrees), (drawn[1] * math.log1p(how.scale)).exp()
     height, width = frames.shape[-2:]
     cos, sin = angle.cos() / zoom, angle.sin() / zoom

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from gfnet_video.model import GFNet
+from gfnet_video.training.dice import normal
+from gfnet_video.training.distributed import std_of
 
 
 def policy_loss(
@@ -35,12 +37,12 @@ def policy_loss(
     means, _ = model.policy(seen.map, None)  # (B,T,2)
     shared = model.config.patch == "shared"
     means = means[:, -1:] if shared else means  # (B,A,2), A draws a clip
-    noise = torch.randn(tracks, *means.shape, generator=generator).to(means)
+    noise = normal(tracks, *means.shape, clips=1, generator=generator).to(means)
     drawn = means.detach() + sigma * noise  # (M,B,A,2)
     judge = _clip_rewards if shared else _rewards
     reward = judge(model, frames, labels, seen.logits, drawn.clamp(0, 1))  # (M,B,A)
     advantage = leave_one_out(reward)
-    advantage = advantage / (advantage.std() + 1e-5)
+    advantage = advantage / (std_of(advantage) + 1e-5)
     log_prob = -((drawn - means) ** 2).sum(-1) / (2 * sigma**2)
     return -(log_prob * advantage).mean(), reward.mean()
 

@@ -16,13 +16,13 @@ from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.quarantine import without_quarantined
 from gfnet_video.datasets.source import CatalogSource, OwnSource, Source, keep_split
 from gfnet_video.errors import ConfigError
-from gfnet_video.evaluation.metrics import StepLogits, accuracy, step_logits_of
+from gfnet_video.evaluation.metrics import StepLogits, accuracy
 from gfnet_video.evaluation.per_class import print_report, report_of
 from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
-from gfnet_video.nn.device import pick_device
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.account import check_resumable, factor_accuracies, provenance
+from gfnet_video.training.distributed import device_for, first_alone, here, joined, measured, ranks_of
 from gfnet_video.training.initial import initialise
 from gfnet_video.training.loading import training_recipe
 from gfnet_video.training.trainer import Report, train
@@ -42,39 +42,49 @@ def train_session(
     mini is generated where it is absent. How clips of one's own were parted is kept in `run`/manifest.jsonl, and what
     became of each class in `run`/report.json. device: as `pick_device` takes it. Raises DataError (absent or bad
     data), ConfigError (the data has another number of classes, or the run exists and resume was not asked for),
-    CheckpointError.
+    CheckpointError. Under torchrun every process calls this, and ProcessError is raised where they lose each other.
     """
-    console = Console(stderr=True)
-    place = pick_device(device)
     if not config.train.stages:
         raise ConfigError("train.stages is empty: nothing to train")
+    ranks = ranks_of()
+    place = device_for(device, ranks)
+    with joined(ranks, place):
+        return _train(source, config, run, place, resume=resume, limit=limit)
+
+
+def _train(source: Source, config: Config, run: Path, place: torch.device, *, resume: bool, limit: int | None) -> Path:
+    """The run of `train_session`, of which process 0 alone writes and speaks."""
+    first = here().first
+    console = Console(stderr=True, quiet=not first)
     if (run / "last.pt").is_file():
         check_resumable(run, config, resume)
         if (run / "model" / "config.json").is_file():
             console.print(f"{run} is finished already", markup=False)
             return run / "model"
-    manifest = _training_clips(source, config, limit, console)
-    run.mkdir(parents=True, exist_ok=True)
-    write_text(run / "config.yaml", dump_config(config))
-    if isinstance(source, OwnSource):
-        keep_split(source, run)
+    with first_alone():
+        manifest = _training_clips(source, config, limit, console)
+    if first:
+        _begin(run, source, config)
     torch.manual_seed(config.train.seed)
     model = GFNet(config.model)
-    if not (run / "last.pt").is_file():
-        (run / "log.jsonl").unlink(missing_ok=True)
-        initialise(model, config.train)
+    with first_alone():
+        if not (run / "last.pt").is_file():
+            initialise(model, config.train)
+        cache = source.cache(run)
+        clips = clips_of(manifest, config, cache, console, jitter=True)
+        dev = clips_of(source.manifest("dev"), config, cache, console)
     model = model.to(place)
-    cache = source.cache(run)
-    clips = clips_of(manifest, config, cache, console, jitter=True)
-    dev = clips_of(source.manifest("dev"), config, cache, console)
     log = _Log(run, console, dev)
     with log.progress:
         train(model, clips, config, run, resume=resume, listen=log.batch, after_epoch=log.epoch)
-    measured = {"dev": log.latest or step_logits_of(model, dev)}
+    found = {"dev": log.latest or measured(model, dev)}
     if isinstance(source, OwnSource) and "test" in source.splits:  # an official test is left to eval
-        test = clips_of(source.manifest("test"), config, cache, console)
-        measured["test"] = step_logits_of(model, test)
-    results = _report(measured, manifest.classes, run, console)
+        with first_alone():
+            test = clips_of(source.manifest("test"), config, cache, console)
+        found["test"] = measured(model, test)
+    if not first:
+        return run / "model"
+    results = _report(found, manifest.classes, run, console)
     card = Card(
         config,
         manifest.classes,
@@ -83,7 +93,18 @@ def train_session(
         results=results,
     )
     save(run / "model", model, card)
+    console.print(f"model written to {run / 'model'}", markup=False, highlight=False, soft_wrap=True)
     return run / "model"
+
+
+def _begin(run: Path, source: Source, config: Config) -> None:
+    """What stands in a run's folder before the first batch; an older log stays where there is a state to go on from."""
+    run.mkdir(parents=True, exist_ok=True)
+    write_text(run / "config.yaml", dump_config(config))
+    if isinstance(source, OwnSource):
+        keep_split(source, run)
+    if not (run / "last.pt").is_file():
+        (run / "log.jsonl").unlink(missing_ok=True)
 
 
 def _report(
@@ -184,7 +205,10 @@ class _Log:
         self.progress.update(self.task, description=words, completed=report.batch, total=report.batches)
 
     def epoch(self, model: GFNet, stage: StageConfig, epoch: int) -> None:
-        steps = self.latest = step_logits_of(model, self.dev)
+        steps = self.latest = measured(model, self.dev)
+        if not here().first:
+            self.reports.clear()
+            return
         work, wait = sum(r.seconds for r in self.reports), sum(r.waiting for r in self.reports)
         recent = self.reports[-50:]
         row = {

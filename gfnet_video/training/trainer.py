@@ -1,15 +1,16 @@
 """Training: the stages of the config in order, resumable at any batch.
 
-All randomness is drawn from (seed, stage, epoch, batch or clip), so a resumed run sees what it would have seen.
+All randomness is drawn from (seed, stage, epoch, batch or clip), so a resumed run sees what it would have seen, and
+several processes see together what one would (training/distributed.py).
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,28 +18,31 @@ from torch import Tensor
 
 from gfnet_video.config import Config, StageConfig
 from gfnet_video.datasets.clips import Clips
-from gfnet_video.errors import CheckpointError, ConfigError, DataError
-from gfnet_video.files import whole
+from gfnet_video.errors import ConfigError, DataError
 from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.device import device_of
 from gfnet_video.nn.patches import smooth_tracks
 from gfnet_video.training.augment import augment
+from gfnet_video.training.dice import Dice, normal, share_of
+from gfnet_video.training.distributed import (
+    agree,
+    check_batches,
+    here,
+    shared_out,
+    spread,
+    sum_gradients,
+    summed,
+    synchronise,
+)
+from gfnet_video.training.forward import fast_forwards, replaced, shared_dropouts
 from gfnet_video.training.loading import Loader
 from gfnet_video.training.losses import class_weights, supervised_loss
 from gfnet_video.training.optim import clip, learning_rate, make_optimiser, open_parts, set_rate
 from gfnet_video.training.policy_gradient import policy_loss
+from gfnet_video.training.saved import Place, load_state, save_state, sweep
 from gfnet_video.video.transforms import normalise
 
 SAVE_EVERY = 120.0  # seconds between checkpoints within an epoch
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run stands: stage, epoch in the stage, batch in the epoch; all 0-based, the next to do."""
-
-    stage: int = 0
-    epoch: int = 0
-    batch: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,24 @@ def train(
     listen: Listen = lambda report: None,
     after_epoch: AfterEpoch = lambda model, stage, epoch: None,
 ) -> None:
-    """Run all stages, saving the state in `run`/last.pt.
+    """Run all stages, saving the state in `run`/last.pt; of several processes, every one calls this.
 
-    Raises DataError when too many clips are bad or too few make a batch, ConfigError when the loss is not finite,
-    CheckpointError when the state to resume from is none or of other clips.
+    Raises DataError when too many clips are bad or too few make a batch, ConfigError when the loss is not finite or
+    the processes cannot part a batch, CheckpointError when the state to resume from is none or of other clips,
+    ProcessError when another process ends.
     """
+    check_batches(config.train.stages)
     digest, loader = clips.manifest.digest(), Loader(clips, config.train.workers)
-    state = _load(run / "last.pt", digest) if resume else None
+    state = load_state(run / "last.pt", digest) if resume else None
     place = Place(**state["place"]) if state else Place()
+    agree("config, clips and state to resume from", (config, digest, place))
+    if here().first:
+        sweep(run / "last.pt")
     if state:
         model.load_state_dict(state["model"])
+    if config.train.sync_batchnorm:
+        synchronise(model)
+    spread(model.state_dict().values())
     for number, stage in enumerate(config.train.stages):
         if number < place.stage:
             continue
@@ -96,12 +108,26 @@ def train(
         start = place if number == place.stage else Place(number)
         for epoch in range(start.epoch, stage.epochs):
             first = start.batch if epoch == start.epoch else 0
-            here = Place(number, epoch, first)
-            _epoch(model, clips, loader, config, here, optimiser, run, listen)
+            now = Place(number, epoch, first)
+            lost = list(state["lost"]) if state and now == place else []
+            _epoch(model, clips, loader, config, now, optimiser, run, listen, lost)
+            spread(model.buffers())
             after_epoch(model, stage, epoch)
             open_parts(model, stage)
-            _save(run / "last.pt", model, optimiser, Place(number, epoch + 1), digest)
-        _save(run / "last.pt", model, None, Place(number + 1), digest)
+            _save(run, model, optimiser, Place(number, epoch + 1), digest)
+        _save(run, model, None, Place(number + 1), digest)
+
+
+def _save(
+    run: Path,
+    model: GFNet,
+    optimiser: torch.optim.Optimizer | None,
+    place: Place,
+    digest: str,
+    lost: list[str] | None = None,
+) -> None:
+    if here().first:
+        save_state(run / "last.pt", model, optimiser, place, digest, lost)
 
 
 def _epoch(
@@ -113,7 +139,9 @@ def _epoch(
     optimiser: torch.optim.Optimizer,
     run: Path,
     listen: Listen,
+    bad: list[str],
 ) -> None:
+    """The rest of an epoch; bad: what was wrong with its clips before `place`."""
     stage, seed = config.train.stages[place.stage], config.train.seed
     order = np.random.default_rng([seed, place.stage, place.epoch]).permutation(len(clips))
     batches = [order[i : i + stage.batch] for i in range(0, len(order) - stage.batch + 1, stage.batch)]
@@ -123,33 +151,40 @@ def _epoch(
         )
     labelled = clips.manifest.labels.tolist()
     weights = class_weights(labelled, config.model.classes) if config.train.balance == "loss" else None
-    saved, bad, told, device = time.monotonic(), list[str](), 0, device_of(model)
+    saved, told, device = time.monotonic(), len(bad), device_of(model)
+    mine, fast = here().part(stage.batch), fast_forwards(model, config.train)
     epoch = 1000 * place.stage + place.epoch
-    for number, batch in enumerate(loader.epoch(epoch, batches[place.batch :]), place.batch):
+    for number, batch in enumerate(loader.epoch(epoch, [b[mine] for b in batches[place.batch :]]), place.batch):
         began = time.monotonic()
-        bad += batch.lost
+        share, lost = shared_out(len(batch.labels), batch.lost)
+        bad += lost
         if len(bad) > config.train.max_bad * len(clips):
             allowed = f"allowed are {config.train.max_bad:.0%} (train.max_bad)"
             raise DataError(f"{len(bad)} of {len(clips)} training clips cannot be read; {allowed}; first: {bad[0]}")
-        if not len(batch.labels):
+        if share is None:
             continue
         done = place.epoch * len(batches) + number
         total = stage.epochs * len(batches)
         rate = learning_rate(done, total, peak=stage.lr, warmup=stage.warmup, schedule=stage.schedule)
         set_rate(optimiser, rate)
         progress = done / total
-        generator = torch.Generator().manual_seed(_mixed(seed, place.stage, done))
+        generator = Dice.seeded(_mixed(seed, place.stage, done), share)
         torch.manual_seed(_mixed(seed, place.stage, done))  # dropout
         pixels, labels = batch.pixels.to(device), batch.labels.to(device)
         frames = augment(normalise(pixels, config.model.mean, config.model.std), config.train, generator)
-        loss, reward = _loss(model, stage, frames, labels, weights, progress, generator)
-        if not bool(loss.isfinite()):
+        with replaced({**fast, **shared_dropouts(model, share)}):
+            loss, reward = _loss(model, stage, frames, labels, weights, progress, generator)
+        part = share.count / share.whole  # losses are means over clips
+        loss = loss * part
+        mean, reward = _means(loss, reward, part)
+        if not math.isfinite(mean):
             raise ConfigError(
-                f"the loss is {loss.item()} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
+                f"the loss is {mean} in stage {stage.name!r}, epoch {place.epoch + 1}, batch {number + 1}; "
                 "lower the stage's lr"
             )
         optimiser.zero_grad()
         loss.backward()
+        sum_gradients(model.parameters())
         clip(model.parameters(), config.train.clip_grad)
         optimiser.step()
         seconds = time.monotonic() - began
@@ -160,7 +195,7 @@ def _epoch(
                 stage.epochs,
                 number + 1,
                 len(batches),
-                float(loss.detach()),
+                mean,
                 reward,
                 rate,
                 seconds,
@@ -171,8 +206,14 @@ def _epoch(
         )
         told = len(bad)
         if time.monotonic() - saved > SAVE_EVERY:
-            _save(run / "last.pt", model, optimiser, replace(place, batch=number + 1), clips.manifest.digest())
+            _save(run, model, optimiser, replace(place, batch=number + 1), clips.manifest.digest(), bad)
             saved = time.monotonic()
+
+
+def _means(loss: Tensor, reward: float | None, part: float) -> tuple[float, float | None]:
+    """Loss and reward of the whole batch. loss: times `part` already, the part of the batch that is here."""
+    total = summed(torch.stack([loss.detach().double(), loss.new_tensor(part * (reward or 0.0), dtype=torch.double)]))
+    return float(total[0]), None if reward is None else float(total[1])
 
 
 def _loss(
@@ -213,9 +254,9 @@ def _centres(
         return None
     if stage.patches == "random":
         still = model.config.patch == "shared"
-        tracks = smooth_tracks(stage.tracks * b, 1 if still else t, generator).to(frames)
-        spread: Tensor = tracks.expand(-1, t, -1).unflatten(0, (stage.tracks, b))
-        return spread
+        share = share_of(generator, b)
+        tracks = smooth_tracks(stage.tracks * share.whole, 1 if still else t, generator).to(frames)
+        return share.rows(tracks.expand(-1, t, -1).unflatten(0, (stage.tracks, share.whole)), 1)
     with torch.no_grad():
         chosen = model.locate(model.glance(frames if glanced is None else glanced)[0].map)[0]
     chosen = chosen[:, -1:] if model.config.patch == "shared" else chosen
@@ -224,7 +265,7 @@ def _centres(
 
 def around(centres: Tensor, stage: StageConfig, progress: float, generator: torch.Generator) -> Tensor:
     """The policy's centres (B,T,2) and, for the stage's other tracks, places drawn around them: (M,B,T,2)."""
-    noise = torch.randn(stage.tracks - 1, *centres.shape, generator=generator).to(centres)
+    noise = normal(stage.tracks - 1, *centres.shape, clips=1, generator=generator).to(centres)
     drawn = (centres + _sigma(stage, progress) * noise).clamp(0, 1)
     return torch.cat([centres[None], drawn])
 
@@ -236,24 +277,3 @@ def _sigma(stage: StageConfig, progress: float) -> float:
 
 def _mixed(*numbers: int) -> int:
     return int(np.random.SeedSequence(list(numbers)).generate_state(1)[0])
-
-
-def _save(path: Path, model: GFNet, optimiser: torch.optim.Optimizer | None, place: Place, digest: str) -> None:
-    held = optimiser.state_dict() if optimiser else None
-    state = {"model": model.state_dict(), "optimiser": held, "place": vars(place), "data": digest}
-    with whole(path) as temporary:
-        torch.save(state, temporary)
-
-
-def _load(path: Path, digest: str) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # weights_only refuses with many kinds
-        raise CheckpointError(f"{path}: cannot be resumed from: {error}") from error
-    if not isinstance(state, dict) or not state.keys() >= {"model", "optimiser", "place", "data"}:
-        raise CheckpointError(f"{path}: cannot be resumed from: it does not hold a run's state")
-    if state["data"] != digest:
-        raise CheckpointError(f"{path}: was trained on other clips than those now listed; name another run folder")
-    return state

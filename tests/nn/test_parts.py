@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from gfnet_video.errors import ConfigError
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
+from gfnet_video.nn.backbone import Backbone
 from gfnet_video.nn.exit_rule import ExitRule
-from gfnet_video.nn.patches import crop_patches, smooth_tracks
+from gfnet_video.nn.folding import folded
+from gfnet_video.nn.patches import crop_patches, crop_with_gradient, smooth_tracks
 from gfnet_video.nn.policy import Policy
 
 
@@ -111,3 +113,48 @@ def test_a_higher_confidence_never_exits_earlier(values: list[float]) -> None:
     rule = ExitRule.never(len(values))
     low, high = min(values), max(values)
     assert bool((rule.at(low).exits(logits) <= rule.at(high).exits(logits)).all())
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2_100", "tf_efficientnet_lite0", "resnet18"])
+def test_folded_batch_norms_leave_the_numbers(name: str) -> None:
+    torch.manual_seed(0)
+    backbone = Backbone(name, stride=32).eval()
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    quick = folded(backbone)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in quick.modules())
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in backbone.modules())
+    frames = torch.randn(2, 3, 3, 64, 64)
+    with torch.no_grad():
+        for plain, fast in zip(backbone(frames)[:3], quick(frames)[:3], strict=True):
+            torch.testing.assert_close(fast, plain, rtol=1e-3, atol=1e-4 * float(plain.abs().max()))
+
+
+def test_frozen_stages_train_as_they_would_unfolded() -> None:
+    torch.manual_seed(0)
+    backbone = Backbone("mobilenetv2_100", stride=16, frozen=2).train()
+    frames = torch.randn(2, 2, 3, 48, 48)
+    pooled = backbone(frames)[2]
+    stages = [backbone.stem, *backbone.stages]
+    backbone._run_parts = lambda: stages  # type: ignore[method-assign]
+    torch.testing.assert_close(pooled, backbone(frames)[2], rtol=1e-3, atol=1e-4)
+
+
+def test_the_crop_with_gradient_is_the_crop_and_leads_to_the_target() -> None:
+    rows = torch.arange(32.0).view(1, 1, 32, 1).expand(2, 3, 32, 32)
+    centres = torch.tensor([[0.3, 0.6], [0.9, 0.1]], requires_grad=True)
+    patches = crop_with_gradient(rows, centres, size=8)
+    torch.testing.assert_close(patches, crop_patches(rows, centres, size=8))
+    patches.mean((1, 2, 3)).sum().backward()
+    # One unit of the centre is 24 pixels, and each pixel down is one brighter; sideways nothing changes.
+    torch.testing.assert_close(centres.grad, torch.tensor([[24.0, 0.0], [24.0, 0.0]]))
+
+
+def test_a_centre_outside_feels_the_way_back_in() -> None:
+    rows = torch.arange(32.0).view(1, 1, 32, 1).expand(1, 3, 32, 32)
+    centres = torch.tensor([[-0.4, 1.7]], requires_grad=True)
+    crop_with_gradient(rows, centres, size=8).mean().backward()
+    assert float(centres.grad[0, 0]) == pytest.approx(24.0)  # type: ignore[index]
