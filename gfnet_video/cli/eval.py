@@ -36,6 +36,12 @@ from gfnet_video.cli.main import VERBS
 @click.option(
     "--rows", type=click.Path(path_type=Path), default=None, help="Write one JSON line per clip, failed ones too."
 )
+@click.option(
+    "--curve",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Write curves, calibration, confusions and worst clips into this folder: JSON and pictures.",
+)
 @click.option("--cache/--no-cache", default=False, help="Decode the split once into DATA/cache.")
 def command(
     source: Path | None,
@@ -51,12 +57,15 @@ def command(
     batch: int,
     limit: int | None,
     rows: Path | None,
+    curve: Path | None,
     cache: bool,
 ) -> int:
     import json
 
     from gfnet_video.checkpoint import load
     from gfnet_video.datasets.clips import open_clips
+    from gfnet_video.errors import printable
+    from gfnet_video.evaluation.curve_report import check_ready, write_curve
     from gfnet_video.evaluation.evaluate import evaluate
     from gfnet_video.evaluation.held_out import open_held_out
     from gfnet_video.evaluation.protocols import evaluate_views
@@ -66,9 +75,9 @@ def command(
 
     if no_exit and confidence is not None:
         raise click.UsageError("--no-exit and --confidence exclude each other")
-    if protocol != "exits" and (confidence is not None or rows is not None or cache):
+    if protocol != "exits" and (confidence is not None or rows is not None or curve is not None or cache):
         raise click.UsageError(
-            f"--protocol {protocol} takes all looks of every view; --confidence, --rows and --cache go without"
+            f"--protocol {protocol} takes all looks of every view; --confidence, --rows, --curve and --cache go without"
         )
     model = load(name).to(pick_device(device))
     opened = open_held_out(model.card, source, data_name, split, data=data, class_file=classes)
@@ -79,11 +88,19 @@ def command(
         measured = evaluate_views(model, manifest, protocol, batch=batch)
         click.echo(json.dumps(about | measured, indent=1))
         return 1 if measured["failed"] else 0
+    if curve is not None:
+        check_ready(curve, manifest)
     clips = open_clips(manifest, model.config, opened.cache(manifest.root) if cache else None)
-    found = evaluate(model, clips, rule_of(model.card, Options(confidence, not no_exit)), batch=batch)
+    rule = rule_of(model.card, Options(confidence, not no_exit))
+    found = evaluate(model, clips, rule, batch=batch)
     if rows is not None:
         write_text(rows, "".join(json.dumps(r) + "\n" for r in found.rows))
     click.echo(json.dumps(about | found.summary, indent=1))
     for line in (r for r in found.rows if "error" in r):
         click.echo(f"failed: {line['id']}: {line['error']}", err=True)
+    if curve is not None:
+        exits = "no exit" if no_exit else "stored thresholds" if confidence is None else f"confidence {confidence:g}"
+        click.echo("timing the exits; this takes a minute or two", err=True)
+        write_curve(curve, model, clips, rule, found, about | {"exits": exits})
+        click.echo(f"{printable(curve)}: curve.json, confusion.csv and pictures", err=True)
     return 1 if found.summary["failed"] else 0

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from gfnet_video.checkpoint import Recogniser
 from gfnet_video.datasets.clips import Clips
+from gfnet_video.errors import DataError
 from gfnet_video.evaluation.metrics import (
     StepLogits,
     accuracy,
     as_seen,
     forced_centres,
     mean_average_precision,
-    read_batch,
     step_accuracies,
     step_logits_of,
     truth_of,
@@ -43,14 +43,18 @@ class Evaluation:
 def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16) -> Evaluation:
     """Top-1 and top-5 with and without exits, after each step, exit step, GMACs, seconds, peak memory.
 
-    network_seconds are those of the networks with exits executed; wall_seconds are those of both passes with decoding.
+    network_seconds are those of the networks with exits executed; wall_seconds are those of all, with decoding.
     map is the mean average precision, which counts all classes that are right for a video.
 
-    Exits are executed in batches that shrink; accuracy after each step needs a pass of all looks.
+    A batch is decoded once: all looks are taken, for accuracy after each step, then its exits executed as it shrinks.
+    Raises DataError for a split without clips.
     """
+    if not len(clips):
+        raise DataError(f"split {clips.manifest.split!r} holds no clip: there is nothing to measure")
     began = time.perf_counter()
-    steps = step_logits_of(model, clips, batch=batch)
-    exits, exit_logits, seconds = _executed(model, clips, rule, batch)
+    executed = _Executed(model, rule, clips)
+    steps = step_logits_of(model, clips, batch=batch, also=executed.add)
+    exits, exit_logits = executed.exits, executed.logits
     macs = count_macs(model)
     good = ~steps.logits[:, -1].isnan().any(-1)
     per_clip = torch.tensor([macs.of(looked(model.config, int(e))) for e in exits])
@@ -68,7 +72,7 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
         "steps": model.steps,
         "gmacs": float(per_clip[good].mean()) if bool(good.any()) else None,
         "gmacs_no_exit": full,
-        "network_seconds": round(seconds, 3),
+        "network_seconds": round(executed.seconds, 3),
         "network_seconds_no_exit": round(steps.seconds, 3),
         "wall_seconds": round(time.perf_counter() - began, 3),
         "peak_memory_mb": peak_memory_mb(),
@@ -80,21 +84,21 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
     )
 
 
-def _executed(model: Recogniser, clips: Clips, rule: ExitRule, batch: int) -> tuple[Tensor, Tensor, float]:
-    """Exit steps (N,), the logits left with (N,K) and the networks' seconds."""
-    exits = torch.full((len(clips),), model.steps - 1)
-    logits = torch.full((len(clips), model.config.classes), float("nan"))
-    seconds = 0.0
-    for start in range(0, len(clips), batch):
-        good, pixels = read_batch(clips, range(start, min(len(clips), start + batch)), {})
-        if good:
-            began = time.perf_counter()
-            frames, glanced = as_seen(model, pixels)
-            forced = forced_centres(model, clips, good)
-            left = run_batch(model, frames, rule, glance_frames=glanced, centres=forced)
-            seconds += time.perf_counter() - began
-            exits[good], logits[good] = left.steps, left.logits
-    return exits, logits, seconds
+class _Executed:
+    """Exits executed on one batch after another: exit steps (N,), the logits left with (N,K), the networks' seconds."""
+
+    def __init__(self, model: Recogniser, rule: ExitRule, clips: Clips) -> None:
+        self.model, self.rule, self.clips, self.seconds = model, rule, clips, 0.0
+        self.exits = torch.full((len(clips),), model.steps - 1)
+        self.logits = torch.full((len(clips), model.config.classes), float("nan"))
+
+    def add(self, good: list[int], pixels: Tensor) -> None:
+        began = time.perf_counter()
+        frames, glanced = as_seen(self.model, pixels)
+        forced = forced_centres(self.model, self.clips, good)
+        left = run_batch(self.model, frames, self.rule, glance_frames=glanced, centres=forced)
+        self.seconds += time.perf_counter() - began
+        self.exits[good], self.logits[good] = left.steps, left.logits
 
 
 def _rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,11 +74,18 @@ def step_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
 
 @torch.inference_mode()
 def step_logits_of(
-    model: GFNet, clips: Clips, *, batch: int = 16, shuffle_frames: int | None = None, places: range | None = None
+    model: GFNet,
+    clips: Clips,
+    *,
+    batch: int = 16,
+    shuffle_frames: int | None = None,
+    places: range | None = None,
+    also: Callable[[list[int], Tensor], None] | None = None,
 ) -> StepLogits:
     """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own.
 
-    places: only those clips; the rows of all others stay NaN.
+    places: only those clips; the rows of all others stay NaN. also: is given what was decoded too, batch by batch: the
+    clips' places and their pixels (b,T,3,H,W) uint8.
     """
     model.eval()
     config, n = model.config, len(clips)
@@ -102,6 +109,8 @@ def step_logits_of(
         found = model(frames, glance_frames=glanced, centres=forced)
         seconds += time.perf_counter() - began
         logits[good], centres[good] = found.step_logits.cpu(), found.centres.cpu()
+        if also is not None:
+            also(good, pixels)
     return StepLogits(logits, torch.from_numpy(clips.manifest.labels), centres, failed, seconds)
 
 
