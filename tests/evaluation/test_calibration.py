@@ -122,18 +122,19 @@ def test_the_more_may_be_harmed_the_sooner_it_exits() -> None:
     assert exits == sorted(set(exits), reverse=True) and exits[0] < STEPS - 1 and exits[-1] == 0
 
 
-def test_clips_that_fit_the_temperatures_set_no_threshold() -> None:
+def test_clips_that_fit_the_temperatures_set_no_threshold_and_the_others_no_temperature() -> None:
     logits, labels = clips(800, scale=3.0)
     found = calibrate(logits, labels, Risk(0.02), GMACS)
     both = torch.cat([found.fitted, found.tested])
     assert torch.equal(both.sort().values, torch.arange(800)) and len(found.fitted) == fits(800) == 200
-    changed = logits.clone()
-    changed[found.tested] = logits[found.tested].roll(1, 0)  # other answers: the temperatures stay
-    other = calibrate(changed, labels, Risk(0.02), GMACS).rule
+    harmless = logits.clone()
+    harmless[found.tested] = logits[found.tested, -1:]  # what is tested changes no answer; what fits is harmed as ever
+    other = calibrate(harmless, labels, Risk(0.02), GMACS).rule
     assert other.temperatures == found.rule.temperatures and other.thresholds != found.rule.thresholds
+    assert bool((other.exits(logits) == 0).all())
 
 
-def test_halves_are_drawn_by_chance_since_lists_are_sorted_by_class() -> None:
+def test_parts_are_drawn_by_chance_since_lists_are_sorted_by_class() -> None:
     logits, labels = clips(400)
     found = calibrate(logits, labels, Risk(0.05), GMACS)
     assert 150 < float(found.fitted.double().mean()) < 250
