@@ -18,7 +18,7 @@ from torch import Tensor
 from gfnet_video.datasets.clips import Clips
 from gfnet_video.errors import DataError, VideoError
 from gfnet_video.evaluation.curve import AllLooks, at_rule
-from gfnet_video.evaluation.metrics import as_seen
+from gfnet_video.evaluation.metrics import as_seen, forced_centres
 from gfnet_video.inference.batch import run_batch
 from gfnet_video.model import GFNet
 from gfnet_video.nn.device import device_of
@@ -77,12 +77,14 @@ def time_exits(model: GFNet, clips: Clips, rule: ExitRule) -> Timing:
     """
     settings = settings_of(rule)
     places, pixels, decode = _read(clips, LEAST)
-    per_clip = sum(_round(model, pixels, settings[-1].rule, batch)[0] for batch in BATCHES) / 1000
+    forced = forced_centres(model, clips, places)
+    per_clip = sum(_round(model, pixels, forced, settings[-1].rule, batch)[0] for batch in BATCHES) / 1000
     affordable = int(SECONDS / (per_clip * (ROUNDS + 1) * len(settings))) // LEAST * LEAST
     if affordable > LEAST and len(places) == LEAST:
         places, pixels, decode = _read(clips, min(MOST, affordable))
     kept = len(places) // LEAST * LEAST or len(places)
-    rows = _rounds(model, pixels[:kept], settings)
+    forced = forced_centres(model, clips, places[:kept])
+    rows = _rounds(model, pixels[:kept], forced, settings)
     return Timing(tuple(places[:kept]), tuple(rows), tuple(decode[:kept]))
 
 
@@ -106,7 +108,7 @@ def _read(clips: Clips, count: int) -> tuple[list[int], Tensor, list[float]]:
     return places, torch.stack(pixels), decode
 
 
-def _rounds(model: GFNet, pixels: Tensor, settings: Sequence[Setting]) -> list[Timed]:
+def _rounds(model: GFNet, pixels: Tensor, forced: Tensor | None, settings: Sequence[Setting]) -> list[Timed]:
     pairs = [(setting, batch) for batch in BATCHES for setting in settings]
     ms: list[list[float]] = [[] for _ in pairs]
     exits = [torch.empty(0)] * len(pairs)
@@ -115,20 +117,23 @@ def _rounds(model: GFNet, pixels: Tensor, settings: Sequence[Setting]) -> list[T
         if number > FEWEST and time.perf_counter() - began > SECONDS:
             break
         for i, (setting, batch) in enumerate(pairs):
-            taken, exits[i] = _round(model, pixels, setting.rule, batch)
+            taken, exits[i] = _round(model, pixels, forced, setting.rule, batch)
             if number:  # the first round warms up
                 ms[i].append(taken)
     return [Timed(s, b, tuple(m), e) for (s, b), m, e in zip(pairs, ms, exits, strict=True)]
 
 
-def _round(model: GFNet, pixels: Tensor, rule: ExitRule, batch: int) -> tuple[float, Tensor]:
-    """Milliseconds a clip and the exits (n,) of clips (n,T,3,H,W) uint8 in batches."""
+def _round(model: GFNet, pixels: Tensor, forced: Tensor | None, rule: ExitRule, batch: int) -> tuple[float, Tensor]:
+    """Milliseconds a clip and the exits (n,) of clips (n,T,3,H,W) uint8 in batches; forced: as `forced_centres`."""
     seconds, exits = 0.0, []
-    for part in pixels.split(batch):
-        frames, glanced = as_seen(model, part)
+    for first in range(0, len(pixels), batch):
+        part = slice(first, first + batch)
+        frames, glanced = as_seen(model, pixels[part])
+        centres = None if forced is None else forced[part]
         _settle(model)
         began = time.perf_counter()
-        exits.append(run_batch(model, frames, rule, glance_frames=glanced).steps)  # ends on the CPU: nothing is pending
+        found = run_batch(model, frames, rule, glance_frames=glanced, centres=centres)
+        exits.append(found.steps)  # on the CPU: nothing is pending
         seconds += time.perf_counter() - began
     return 1000 * seconds / len(pixels), torch.cat(exits)
 

@@ -18,6 +18,7 @@ from gfnet_video.datasets.frame_folders import FolderReader, template_in
 from gfnet_video.errors import VideoError
 from gfnet_video.inference.macs import LookMacs, count_macs, looked
 from gfnet_video.inference.timing import Seconds, timed_items, timed_looks
+from gfnet_video.inference.validity import elsewhere
 from gfnet_video.nn.controls import random_centres
 from gfnet_video.nn.device import device_of
 from gfnet_video.nn.exit_rule import ExitRule
@@ -115,8 +116,8 @@ def _predict(
         warnings.append(
             f"the header claims {claimed} frames but {true_count} decode: sampled once more on the true count"
         )
-    if options.chunk != model.card.valid_for.get("chunk", options.chunk):
-        warnings.append(f"thresholds were found for chunk {model.card.valid_for['chunk']}, used with {options.chunk}")
+    if options.exits and options.confidence is None:
+        warnings += elsewhere(model, chunk=options.chunk)
     return _summary(model, path, rule, taken, indices, dict(seconds), macs, options.chunk, tuple(warnings))
 
 

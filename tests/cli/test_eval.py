@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from gfnet_video.checkpoint import load
+from gfnet_video.cli.calibrate import in_words
 from gfnet_video.cli.main import run
+from gfnet_video.inference.macs import count_macs, looked
+from gfnet_video.inference.validity import conditions
 from tests import trees
 
 Verb = Callable[..., tuple[int, dict[str, Any], str]]
@@ -87,24 +90,90 @@ def test_a_model_of_other_classes_is_refused(tree: Path, capfd: pytest.CaptureFi
     assert "its 5 classes are not the model's 40" in capfd.readouterr().err
 
 
-def test_calibrate_stores_the_rule_and_where_it_holds(
-    checkpoint: Path, own: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def forty(checkpoint: Path, own: Path, tmp_path: Path) -> list[str]:
+    """A `calibrate` of a copy of the model on 44 clips, one of them empty."""
     model = Path(shutil.copytree(checkpoint, tmp_path / "model"))
     items = [{"id": str(300 + n), "template": trees.TEMPLATES[n % 5]} for n in range(44)]
     for n, item in enumerate(items):
         shutil.copyfile(own / trees.FOLDER / f"{100 + n % 5}.webm", own / trees.FOLDER / f"{item['id']}.webm")
     (own / trees.FOLDER / "343.webm").write_bytes(b"")
     trees.write(own / "labels" / "validation.json", items)
-    args = ["calibrate", str(model), "--dataset", "sthv2", "--data", str(own), "--split", "dev"]
+    return ["calibrate", str(model), "--dataset", "sthv2", "--data", str(own), "--split", "dev"]
+
+
+def test_calibrate_stores_the_rule_and_where_it_holds(forty: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    model = Path(forty[1])
     weights = (model / "model.safetensors").read_bytes()
-    assert run([*args, "--max-drop", "100"]) == 0
-    printed = json.loads(capfd.readouterr().out)
-    card = load(model, verify=True).card
-    assert list(card.rule.temperatures) == printed["temperatures"] and card.rule.thresholds == (0.3,) * 6
-    assert card.valid_for == printed["valid_for"]
-    assert (card.valid_for["clips"], card.valid_for["failed"], card.valid_for["split"]) == (43, 1, "dev")
+    assert run([*forty, "--max-drop", "98.5%", "--confidence", "50%"]) == 0
+    out, err = capfd.readouterr()
+    printed, card = json.loads(out), load(model, verify=True).card
+    assert (list(card.rule.temperatures), list(card.rule.thresholds)) == (
+        printed["temperatures"],
+        printed["thresholds"],
+    )
+    assert printed["mean_exit_step"] == 1 and "exits after step 1.00 of 6 on average, at 0." in err
+    held = card.valid_for
+    assert held == printed["valid_for"] and len(held["digest"]) == 64
+    assert (held["clips"], held["failed"], held["fitted"], held["tested"]) == (43, 1, 21, 22)
+    assert (held["dataset"], held["split"], held["mode"], held["max_drop"]) == ("sthv2", "dev", "risk", 0.985)
+    assert held["confidence"] == 0.5 and "gmacs" not in held
+    assert conditions(load(model)) == {
+        "sampler": "uniform",
+        "frames": 6,
+        "order": "interleaved",
+        "chunk": 1,
+        "precision": "float32",
+    }
+    assert held == held | conditions(load(model))
     assert (model / "model.safetensors").read_bytes() == weights
+
+
+def test_calibrate_to_a_budget(forty: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    macs = count_macs(load(forty[1]))
+    first, last = (macs.of(looked(load(forty[1]).config, step)) for step in (0, 5))
+    budget = (first + last) / 2
+    assert run([*forty, "--budget", str(budget)]) == 0
+    printed = json.loads(capfd.readouterr().out)
+    assert first < printed["gmacs"] <= budget and printed["gmacs_no_exit"] == pytest.approx(last)
+    held = load(forty[1]).card.valid_for
+    assert (held["mode"], held["gmacs"]) == ("budget", budget) and "max_drop" not in held
+    before = (Path(forty[1]) / "config.json").read_bytes()
+    assert run([*forty, "--budget", str(2 * last)]) == 2
+    assert f"budget is {2 * last:g} GMACs a clip; expected {first:.4g}" in capfd.readouterr().err
+    assert (Path(forty[1]) / "config.json").read_bytes() == before
+
+
+def test_calibrate_keeps_to_what_is_proven(forty: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert run([*forty, "--max-drop", "13%"]) == 0
+    printed = json.loads(capfd.readouterr().out)
+    assert printed["harmful_exits"] == 0  # 22 clips prove 13 % at 95 % where none is harmed
+
+
+def test_calibrate_says_that_no_exit_is_safe() -> None:
+    found = {"mean_exit_step": 6.0, "steps": 6, "gmacs": 0.5, "gmacs_no_exit": 0.5, "harmful_exits": 0}
+    said = in_words(found | {"valid_for": {"tested": 300}})
+    assert said == "no exit before the last of 6 steps reaches this goal: all looks are taken, 0.500 of 0.500 GMACs"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--max-drop", "1"), "'1' is no percentage; write it with its sign, such as 1% or 0.5%"),
+        (("--max-drop", "0.01"), "'0.01' is no percentage"),
+        (("--max-drop", "0%"), "'0%' is out of range; expected more than 0% and less than 100%"),
+        (("--confidence", "100%"), "'100%' is out of range"),
+        (("--budget", "1", "--max-drop", "1%"), "--budget and --max-drop exclude each other"),
+        (("--budget", "1", "--confidence", "95%"), "--budget and --confidence exclude each other"),
+        (("--budget", "nan"), "budget is nan GMACs; expected more than 0"),
+    ],
+)
+def test_calibrate_refuses_what_it_cannot_mean(
+    args: tuple[str, ...], words: str, checkpoint: Path, own: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    call = ["calibrate", str(checkpoint), "--dataset", "sthv2", "--data", str(own), "--split", "dev"]
+    assert run([*call, *args]) == 2
+    assert words in capfd.readouterr().err
 
 
 def test_calibrate_knows_models_by_name(
@@ -125,5 +194,5 @@ def test_calibrate_refuses_too_few_clips(checkpoint: Path, own: Path, capfd: pyt
     before = (checkpoint / "config.json").read_bytes()
     args = ["calibrate", str(checkpoint), "--dataset", "sthv2", "--data", str(own), "--split", "dev"]
     assert run(args) == 4
-    assert "5 calibration clips; expected at least 40" in capfd.readouterr().err
+    assert "5 calibration clips; expected at least 399: 299 to prove with 95 % confidence" in capfd.readouterr().err
     assert (checkpoint / "config.json").read_bytes() == before

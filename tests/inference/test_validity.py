@@ -1,0 +1,67 @@
+"""Thresholds that are used elsewhere than where they were found: the prediction says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import gfnet_video as gf
+from gfnet_video.checkpoint import Recogniser
+from gfnet_video.inference.runner import Options
+from gfnet_video.inference.validity import conditions, elsewhere
+from tests import models
+
+
+def told(model: Recogniser, **valid_for: Any) -> Recogniser:
+    """The same model whose card says where its thresholds hold."""
+    model.card = replace(model.card, valid_for=valid_for)
+    return model
+
+
+@pytest.fixture
+def model(checkpoint: Path) -> Recogniser:
+    return gf.load(checkpoint)
+
+
+def test_nothing_is_said_where_they_were_found_or_where_nobody_knows(model: Recogniser, clip: Path) -> None:
+    assert gf.predict(model, clip).warnings == ()
+    assert gf.predict(told(model, **conditions(model)), clip).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ({"sampler": "dense"}, "thresholds were found for sampler dense, used with uniform"),
+        ({"frames": 8}, "thresholds were found for frames 8, used with 6"),
+        ({"order": "glance_first"}, "thresholds were found for order glance_first, used with interleaved"),
+        ({"chunk": 2}, "thresholds were found for chunk 2, used with 1"),
+        ({"precision": "bfloat16"}, "thresholds were found for precision bfloat16, used with float32"),
+    ],
+)
+def test_each_condition_is_warned_of(model: Recogniser, clip: Path, held: dict[str, Any], words: str) -> None:
+    assert gf.predict(told(model, **conditions(model) | held), clip).warnings == (words,)
+
+
+def test_only_stored_thresholds_are_warned_of(model: Recogniser, clip: Path) -> None:
+    told(model, chunk=2)
+    assert gf.predict(model, clip, confidence=0.5).warnings == () == gf.predict(model, clip, exits=False).warnings
+    assert len(gf.predict(model, clip, options=Options(chunk=3)).warnings) == 1
+    assert gf.predict(model, clip, options=Options(chunk=2)).warnings == ()
+
+
+def test_precision_is_what_the_networks_compute_in(model: Recogniser) -> None:
+    told(model, **conditions(model))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert elsewhere(model) == ("thresholds were found for precision float32, used with bfloat16",)
+    assert elsewhere(model.double()) == ("thresholds were found for precision float32, used with float64",)
+
+
+def test_the_model_as_it_runs_is_compared(model: Recogniser) -> None:
+    """A card goes along when the same weights are given another config."""
+    told(model, **conditions(model))
+    card = replace(model.card, config=replace(model.card.config, model=models.config(frames=4)))
+    assert elsewhere(Recogniser(card)) == ("thresholds were found for frames 6, used with 4",)
