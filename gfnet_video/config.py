@@ -23,8 +23,15 @@ OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "steps")
 BALANCES = ("none", "loss")
 PRECISIONS = ("float32", "bf16")
-LEARNERS = {"reinforce": ("alone",), "ppo": ("increment", "contrastive")}  # and the rewards that each can learn from
-REWARDS = tuple(reward for rewards in LEARNERS.values() for reward in rewards)
+SEES = ("past", "clip")
+# And the rewards that each can learn from; end to end, the loss itself tells and a reward is not asked.
+LEARNERS = {
+    "reinforce": ("alone",),
+    "proposals": ("alone",),
+    "ppo": ("increment", "contrastive"),
+    "end_to_end": ("alone",),
+}
+REWARDS = ("alone", "increment", "contrastive")
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,8 @@ class ModelConfig:
     where: what says where the patches are: the "policy", or a control in its place: the "centre" of the frame, "random"
     places, or an "oracle", the data's own truth. looks_per_frame: focus looks at each frame, each of them a step.
     aggregator: "mean" of what the looks say, or a "gru" over their features.
+    policy_sees: the "past", or with glance_first the whole "clip": it reads the maps from the last frame back to the
+    first, so that the first frame's patch is picked by what has moved since.
     """
 
     classes: int
@@ -78,6 +87,7 @@ class ModelConfig:
     factors: tuple[int, ...] = ()
     shift_div: int = 8
     policy_hidden: int = 24
+    policy_sees: str = "past"
     looks_per_frame: int = 1
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
@@ -91,7 +101,7 @@ class ModelConfig:
         if self.short_side and self.short_side < self.frame_side:
             raise ConfigError(f"short_side is {self.short_side}; expected 0 or at least frame_side ({self.frame_side})")
         words = {"order": ORDERS, "temporal": TEMPORAL, "patch": PATCH, "sampler": SAMPLERS}
-        for name, known in (words | {"where": WHERE, "aggregator": AGGREGATORS}).items():
+        for name, known in (words | {"where": WHERE, "aggregator": AGGREGATORS, "policy_sees": SEES}).items():
             if getattr(self, name) not in known:
                 raise ConfigError(unknown(name, getattr(self, name), known))
         looks = [look for look in (self.glance, self.focus) if look is not None]
@@ -116,6 +126,11 @@ class ModelConfig:
             raise ConfigError("temporal is both and patch per_frame; offline shift goes with a shared patch")
         if self.focus_frames and self.patch != "shared":
             raise ConfigError(f"focus_frames is {self.focus_frames}; a patch per_frame is cut from the glance's frames")
+        if self.policy_sees == "clip" and (self.order != "glance_first" or self.patch == "shared"):
+            raise ConfigError(
+                f"policy_sees is clip, order {self.order} and patch {self.patch}; only a policy that picks a patch "
+                "per_frame after all glances (glance_first) has the choice"
+            )
         if self.looks_per_frame > 1 and self.patch == "shared":
             raise ConfigError(f"looks_per_frame is {self.looks_per_frame}; a shared patch is the same at each look")
 
@@ -137,10 +152,11 @@ class StageConfig:
     train: which parts take gradients, of glance, focus, policy, aggregator. lr: its peak; after `warmup`, a part of the
     stage, it falls as a cosine to zero, or in steps: to a tenth at two fifths and again at four fifths (TSM's).
     optimiser: adamw, or sgd with momentum 0.9 whose biases learn twice as fast (TSM's). backbone_scale: the backbones'
-    learning rate relative to that of everything else; 0 freezes them.
-    learner: how sampled patches teach the policy: "reinforce", tracks against each other, or "ppo", one track against
-    a critic. reward: each patch "alone" (reinforce), or in its track (ppo): "increment" over the step before, or
-    "contrastive", over a random patch. updates: of ppo from each batch.
+    learning rate relative to that of everything else; 0 freezes them. policy_scale: the policy's, in the same way.
+    learner: how patches teach the policy. sampled ones by "reinforce", tracks against each other; by "proposals",
+    tracks all over the frame; by "ppo", one track against a critic. Its own by "end_to_end", through the crop. reward:
+    of ppo "increment" over the step before, or "contrastive", over a random patch; else each patch "alone". updates: of
+    ppo from each batch.
     """
 
     name: str
@@ -153,6 +169,7 @@ class StageConfig:
     optimiser: str = "adamw"
     schedule: str = "cosine"
     backbone_scale: float = 1.0
+    policy_scale: float = 1.0
     sigma: tuple[float, float] = (0.25, 0.1)
     tracks: int = 1
     auxiliary: float = 0.5
@@ -170,6 +187,7 @@ class StageConfig:
         _within("sigma", min(self.sigma), 1e-6)
         _within("auxiliary", self.auxiliary, 0)
         _within("backbone_scale", self.backbone_scale, 0)
+        _within("policy_scale", self.policy_scale, 1e-6)
         _within("updates", self.updates, 1)
         choices = (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("learner", LEARNERS), ("reward", REWARDS))
         for name, known in choices:
@@ -184,8 +202,15 @@ class StageConfig:
     def _check_learner(self) -> None:
         """Which patches, rewards, tracks and updates a learner takes."""
         ppo, sampled = self.learner == "ppo", self.patches == "sampled"
-        if ppo and not sampled:
-            raise ConfigError(f"stage {self.name!r} has learner ppo and patches {self.patches}; ppo needs sampled")
+        if self.learner == "end_to_end" and (self.patches != "policy" or "policy" not in self.train):
+            raise ConfigError(
+                f"stage {self.name!r} has learner end_to_end, patches {self.patches} and trains {list(self.train)}; "
+                "expected patches policy, and policy among what it trains"
+            )
+        if self.learner in ("ppo", "proposals") and not sampled:
+            raise ConfigError(
+                f"stage {self.name!r} has learner {self.learner} and patches {self.patches}; it needs sampled"
+            )
         if self.reward not in LEARNERS[self.learner]:
             raise ConfigError(
                 f"stage {self.name!r} has learner {self.learner} and reward {self.reward}; "
@@ -200,11 +225,11 @@ class StageConfig:
 
     def _check_parts(self) -> None:
         """What a stage trains must be what its patches give gradients to."""
-        sampled = self.patches == "sampled"
-        if sampled != ("policy" in self.train) or (sampled and self.train != ("policy",)):
+        sampled, learns = self.patches == "sampled", "policy" in self.train
+        if (sampled and self.train != ("policy",)) or (learns and not sampled and self.learner != "end_to_end"):
             raise ConfigError(
-                f"stage {self.name!r} has patches {self.patches} and trains {list(self.train)}; "
-                "the policy is trained alone, by sampled patches"
+                f"stage {self.name!r} has patches {self.patches}, learner {self.learner} and trains "
+                f"{list(self.train)}; the policy is trained alone by sampled patches, or by learner end_to_end"
             )
         fed = {"none": {"glance"}, "sampled": {"policy"}}.get(self.patches, {"glance", "focus"})
         if not fed & set(self.train):

@@ -19,7 +19,7 @@ from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
 from gfnet_video.nn.controls import CONTROLS, place_to_centre
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
-from gfnet_video.nn.patches import crop_patches
+from gfnet_video.nn.patches import crop_patches, crop_with_gradient
 from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.state import State
 from gfnet_video.records import Features, Looks, Step
@@ -54,7 +54,7 @@ class GFNet(nn.Module):
         self.config = config
         self.glance_net = Look(config.glance, config)
         self.aggregator: Aggregator | GRUAggregator = Aggregator(  # before the focus: a seed gives the weights it gave
-            config.classes, config.factors, rising=config.patch == "per_frame"
+            config.classes, config.factors, rising=config.patch == "per_frame" and config.policy_sees == "past"
         )
         self.focus_net: Look | None = None
         self.policy: nn.Module | None = None
@@ -65,7 +65,12 @@ class GFNet(nn.Module):
             if config.where != "policy":
                 self.policy = CONTROLS[config.where]()
             else:
-                self.policy = Policy(self.glance_net.backbone.map_channels, hidden=config.policy_hidden, room=self.room)
+                self.policy = Policy(
+                    self.glance_net.backbone.map_channels,
+                    hidden=config.policy_hidden,
+                    room=self.room,
+                    backwards=config.policy_sees == "clip",
+                )
         if config.aggregator == "gru":
             widths = self.glance_net.backbone.width, self.focus_net.backbone.width if self.focus_net else 0
             self.aggregator = GRUAggregator(*widths, config.classes, config.factors)
@@ -93,6 +98,8 @@ class GFNet(nn.Module):
     def locate(self, maps: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """One centre per frame from the glance's maps (B,k,C,h,w): centres (B,k,2) in [0, 1] and the policy's state.
 
+        A policy that sees the clip takes the maps of all of it at once.
+
         Raises ConfigError where the model's patches are an oracle's: those are forced.
         """
         assert self.policy is not None
@@ -105,10 +112,12 @@ class GFNet(nn.Module):
         """The patch of each frame, in full resolution. frames (B,k,3,frame_side,frame_side), centres (B,k,2).
 
         branches: the batch holds so many choices of patches for the same videos, R*B rows. All but the first are
-        asides: a frame of theirs follows the first choice's patches before it, and is forgotten.
+        asides: a frame of theirs follows the first choice's patches before it, and is forgotten. Centres that ask for
+        gradients get them.
         """
         assert self.focus_net is not None and self.config.focus is not None
-        patches = crop_patches(frames.flatten(0, 1), centres.flatten(0, 1), size=self.config.focus.side)
+        crop = crop_with_gradient if centres.requires_grad else crop_patches
+        patches = crop(frames.flatten(0, 1), centres.flatten(0, 1), size=self.config.focus.side)
         features: tuple[Features, Buffers] = self.focus_net(patches.unflatten(0, frames.shape[:2]), state, branches)
         return features
 
@@ -288,6 +297,9 @@ class GFNet(nn.Module):
             yield from repeat(self.locate(torch.cat(maps, 1))[0] if forced is None else forced)
         if forced is not None:
             yield from forced.split([m.shape[1] for m in maps], 1)
+            return
+        if self.config.policy_sees == "clip":
+            yield from self.locate(torch.cat(maps, 1))[0].split([m.shape[1] for m in maps], 1)
             return
         policy = None
         for seen_map in maps:

@@ -59,8 +59,8 @@ def test_override_reaches_into_tables() -> None:
         ("model.mean=[0.5, 0.5]", "expected three numbers each"),
         ("model.focus=null", "'warm-up' has patches random; expected none without a focus"),
         ("train.stages.0.train=[]", "'warm-up' has patches random and trains \\[\\]; expected focus or glance"),
-        ("train.stages.0.train=[policy]", "the policy is trained alone, by sampled patches"),
-        ("train.stages.1.train=[policy, focus]", "the policy is trained alone, by sampled patches"),
+        ("train.stages.0.train=[policy]", "the policy is trained alone by sampled patches"),
+        ("train.stages.1.train=[policy, focus]", "the policy is trained alone by sampled patches"),
     ],
 )
 def test_a_wrong_override_is_named(override: str, message: str) -> None:

@@ -139,6 +139,7 @@ def test_rows_that_leave_and_join_are_as_if_alone() -> None:
 # What a configuration can be beside interleaved and causal, and how many steps it takes.
 OTHERS: dict[str, tuple[dict[str, object], int]] = {
     "glance_first": ({"order": "glance_first"}, models.FRAMES + 1),
+    "sees the clip": ({"order": "glance_first", "policy_sees": "clip"}, models.FRAMES + 1),
     "shared": ({"order": "glance_first", "patch": "shared"}, models.FRAMES + 1),
     "shared, own frames": ({"order": "glance_first", "patch": "shared", "focus_frames": 4}, 5),
     "both": ({"order": "glance_first", "patch": "shared", "temporal": "both"}, 2),
@@ -184,6 +185,17 @@ def test_a_shared_patch_is_one_for_the_clip(name: str) -> None:
     assert torch.allclose(centres, last.expand_as(centres), atol=1e-9)
 
 
+def test_a_policy_that_sees_the_clip_picks_the_first_patch_by_the_last_frame() -> None:
+    clip = models.frames()
+    other = clip.clone()
+    other[:, -1] += 1
+    for sees, same in (("past", True), ("clip", False)):
+        model = models.model(order="glance_first", policy_sees=sees)
+        with torch.inference_mode():
+            first, changed = (model(x).centres[:, 0] for x in (clip, other))
+        assert torch.equal(first, changed) is same
+
+
 def test_both_ways_every_frame_reaches_every_other() -> None:
     model = models.model(focus=None, temporal="both")
     clip = models.frames()
@@ -205,6 +217,8 @@ def test_a_stream_of_what_needs_the_future_is_refused() -> None:
     [
         ({"patch": "shared"}, "a shared patch is picked after all glances"),
         ({"temporal": "both", "order": "glance_first"}, "offline shift goes with a shared patch"),
+        ({"policy_sees": "clip"}, "policy_sees is clip, order interleaved and patch per_frame"),
+        ({"policy_sees": "clip", "order": "glance_first", "patch": "shared"}, "after all glances .* has the choice"),
         ({"focus_frames": 3}, "a patch per_frame is cut from the glance's frames"),
         ({"temporal": "past"}, "unknown temporal 'past'"),
     ],

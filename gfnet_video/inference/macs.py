@@ -51,7 +51,8 @@ def _looked(config: ModelConfig, step: int, chunk: int) -> Looked:
     together = 1 if chunk == 1 else chunk * config.looks_per_frame  # focus looks
     if looks and config.order == "glance_first":
         focuses = min(looks, -(-step // together) * together)
-        located = focuses if config.patch == "per_frame" else frames * bool(focuses)
+        one_by_one = config.patch == "per_frame" and config.policy_sees == "past"
+        located = focuses if one_by_one else frames * config.looks_per_frame * bool(focuses)
         return Looked(frames, located, focuses)
     if not looks:
         return Looked(min(frames, -(-(step + 1) // chunk) * chunk), 0, 0)

@@ -21,6 +21,7 @@ def folded(part: Part) -> Part:
     """
     part = copy.deepcopy(part).eval().requires_grad_(False)
     for module in list(part.modules()):
+        module.__dict__.pop("forward", None)  # a training step's own forward would run the original
         for (name, conv), (after, norm) in pairwise(list(module.named_children())):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, name, fuse_conv_bn_eval(conv, norm).requires_grad_(False))

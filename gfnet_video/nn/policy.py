@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -13,12 +15,12 @@ class Policy(nn.Module):
     one corner holds in all others. The hidden map is its only state, and it is passed in and out.
 
     channels: of the joined glance map; hidden: of the recurrent map; room: (frame_side - patch_side) / frame_side,
-    which turns a place in the frame into a centre.
+    which turns a place in the frame into a centre. backwards: it reads from the last frame to the first, all at once.
     """
 
-    def __init__(self, channels: int, *, hidden: int, room: float) -> None:
+    def __init__(self, channels: int, *, hidden: int, room: float, backwards: bool = False) -> None:
         super().__init__()
-        self.hidden, self.room = hidden, room
+        self.hidden, self.room, self.backwards = hidden, room, backwards
         self.squeeze = nn.Sequential(nn.GroupNorm(1, channels), nn.Conv2d(channels, hidden, 1), nn.ReLU())
         self.gates = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1)
         self.candidate = nn.Conv2d(2 * hidden, hidden, 3, padding=1)
@@ -35,10 +37,14 @@ class Policy(nn.Module):
         x = self.squeeze(maps.flatten(0, 1)).unflatten(0, (b, t))  # (B,T,hidden,h,w)
         h = torch.zeros_like(x[:, 0]) if state is None else state
         heats = []
-        for i in range(t):
-            h = self._step(x[:, i], h)
-            heats.append(self.heat(torch.cat([x[:, i], h], 1)))
-        return self._centres(torch.stack(heats, 1)), h
+        for one in self.in_turn(x.unbind(1)):
+            h = self._step(one, h)
+            heats.append(self.heat(torch.cat([one, h], 1)))
+        return self._centres(torch.stack(list(self.in_turn(heats)), 1)), h
+
+    def in_turn(self, frames: Sequence[Tensor]) -> Sequence[Tensor]:
+        """What belongs to each frame, in the order in which the frames are read; twice gives the order back."""
+        return frames[::-1] if self.backwards else frames
 
     def _step(self, x: Tensor, h: Tensor) -> Tensor:
         update, reset = self.gates(torch.cat([x, h], 1)).sigmoid().chunk(2, 1)

@@ -33,12 +33,12 @@ def supervised_loss(
     labels: Tensor,
     centres: Tensor | None,
     *,
-    glance_frames: Tensor | None = None,
+    glance: Features | None = None,
     auxiliary: float = 0.5,
     weights: Tensor | None = None,
 ) -> Tensor:
     """Loss of one batch, a scalar. frames (B,T,3,H,W), labels (B,), centres (M,B,F,2): M tracks a clip; None: no focus.
-    glance_frames (B,T',3,H,W): what the glance sees where that is not what the focus sees.
+    glance: what the glance saw, where that is known already or not of the frames that the focus sees.
 
     Steps weigh in proportion to their number: the first frames cannot know a motion. Beside the loss of both kinds of
     evidence together stand, times `auxiliary`, those of the glances alone, of the focus looks alone and of each patch
@@ -46,24 +46,35 @@ def supervised_loss(
     arXiv 2112.14238), also where the other has learned the training clips by heart.
     weights (K,): what a clip of each class counts, None for 1 each.
     """
-    seen, _ = model.glance(frames if glance_frames is None else glance_frames)
+    seen = model.glance(frames)[0] if glance is None else glance
     if centres is None:
         _, video = model.aggregate(None, glance=seen)
         return _video_loss(model, video, labels, weights)
     m, _, t = centres.shape[:3]
     flat, many = centres.flatten(0, 1), labels.repeat(m)
-    patch, _ = model.focus(model.repeated(frames).repeat(m, 1, 1, 1, 1), flat)
-    glance = _repeated(seen, m)
+    patch = _focused(model, model.repeated(frames), centres)
+    many_seen, flat = _repeated(seen, m), flat.detach().clamp(0, 1)  # evidence teaches no policy where to look
     if model.glances_first:
-        evidence, _ = model.aggregate(None, glance=glance)
+        evidence, _ = model.aggregate(None, glance=many_seen)
         _, video = model.aggregate(evidence, focus=patch, centres=flat)
     else:
-        _, video = model.aggregate(None, glance=glance, focus=patch, centres=flat)
+        _, video = model.aggregate(None, glance=many_seen, focus=patch, centres=flat)
     _, focused = model.aggregate(None, focus=patch, centres=flat)
     each_patch = _cross_entropy(patch.logits.flatten(0, 1), many.repeat_interleave(t), weights).mean()
     glances = _cross_entropy(seen.logits.mean(1), labels, weights).mean()
     alone = glances + _video_loss(model, focused, many, weights) + each_patch
     return _video_loss(model, video, many, weights) + auxiliary * alone
+
+
+def _focused(model: GFNet, frames: Tensor, centres: Tensor) -> Features:
+    """The focus looks (M*B,F,...) at all tracks. A first track that asks for gradients has a pass of its own: only its
+    patches need them down to the pixels."""
+    parts = [centres[:1], centres[1:].detach()] if centres.requires_grad and len(centres) > 1 else [centres]
+    looks = [model.focus(frames.repeat(len(part), 1, 1, 1, 1), part.flatten(0, 1))[0] for part in parts]
+    if len(looks) == 1:
+        return looks[0]
+    evidence = [(look.map[..., :0, :0], look.pooled, look.logits) for look in looks]
+    return Features(*(torch.cat(same) for same in zip(*evidence, strict=True)))
 
 
 def _repeated(look: Features, times: int) -> Features:

@@ -39,7 +39,7 @@ def make_optimiser(
     sgd = stage.optimiser == "sgd"
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in (*model.named_parameters(), *(critic.named_parameters("critic") if critic else ())):
-        scale = stage.backbone_scale if ".backbone." in name else 1.0
+        scale = _scale(stage, name)
         if not parameter.requires_grad or not scale:
             continue
         flat = parameter.ndim <= 1
@@ -52,6 +52,12 @@ def make_optimiser(
     if sgd:
         return torch.optim.SGD(rows, lr=stage.lr, momentum=0.9)
     return torch.optim.AdamW(rows, lr=stage.lr)
+
+
+def _scale(stage: StageConfig, name: str) -> float:
+    if ".backbone." in name:
+        return stage.backbone_scale
+    return stage.policy_scale if name.startswith("policy.") else 1.0
 
 
 def learning_rate(done: int, total: int, *, peak: float, warmup: float, schedule: str = "cosine") -> float:

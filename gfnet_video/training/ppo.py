@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from gfnet_video.config import StageConfig
 from gfnet_video.model import GFNet
+from gfnet_video.nn.policy import Policy
 from gfnet_video.training.dice import normal, uniform
 from gfnet_video.training.distributed import mean_of, std_of
 from gfnet_video.training.rewards import Glanced, contrastive, increment
@@ -73,12 +74,13 @@ def ppo_losses(
 
 def decide(model: GFNet, critic: Critic, maps: Tensor) -> tuple[Tensor, Tensor]:
     """The mean (B,A,2) and the value (B,A) of each decision, from the glance's maps (B,T',C,h,w)."""
-    assert model.policy is not None
+    assert isinstance(model.policy, Policy)
     means, states, state = [], [], None
-    for one in maps.split(1, 1):  # frame by frame, for the state after each
+    for one in model.policy.in_turn(maps.split(1, 1)):  # frame by frame, for the state after each
         mean, state = model.policy(one, state)
         means.append(mean)
         states.append(state)
+    means, states = list(model.policy.in_turn(means)), list(model.policy.in_turn(states))
     last = slice(-1 if model.config.patch == "shared" else 0, None)
     return torch.cat(means, 1)[:, last], critic(torch.stack(states[last], 1))
 
@@ -96,7 +98,7 @@ def returns(reward: Tensor) -> Tensor:
 
 def standardised(values: Tensor) -> Tensor:
     """values of the whole batch at mean 0 and deviation 1, as GFNet feeds returns to actor and critic."""
-    spread = std_of(values) if values.numel() > 1 else 0.0
+    spread = std_of(values).nan_to_num(0.0)  # of a single value: none
     return (values - mean_of(values)) / (spread + 1e-5)
 
 

@@ -13,7 +13,11 @@ import torch
 from torch import Tensor
 
 from gfnet_video.model import GFNet
+from gfnet_video.nn.folding import folded
+from gfnet_video.nn.patches import crop_patches
 from gfnet_video.records import Features
+
+PATCHES = 256  # of a pass that only judges
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,48 @@ def _of_frame(logits: Tensor, model: GFNet) -> Tensor:
     counts = torch.arange(1, each + 1, device=logits.device, dtype=logits.dtype)
     mean: Tensor = logits.unflatten(2, (-1, each)).cumsum(3) / counts[:, None]
     return mean.flatten(2, 3)
+
+
+@torch.no_grad()
+def odds_alone(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
+    """Log-odds of the true class that the glances and this one patch give: centres (M,B,A,2) -> (M,B,A).
+
+    Each patch is looked at as if it were the first: what a shift buffer has kept of the looks before would tell the
+    class whatever the patch shows. A patch that the clip shares is judged by all of its looks. Glances count up to the
+    patch's frame where the policy sees no further.
+    """
+    said, glance = _said(model, seen.frames, centres), seen.glance.logits
+    if model.config.patch == "shared":
+        scores = (glance.mean(1) + said.mean(2))[:, :, None]
+    elif model.config.policy_sees == "clip":
+        scores = glance.mean(1)[:, None] + _of_frame(said, model)
+    else:
+        counts = torch.arange(1, glance.shape[1] + 1, device=glance.device, dtype=glance.dtype)
+        scores = model.repeated(glance.cumsum(1) / counts[:, None]) + _of_frame(said, model)
+    return _log_odds(scores, seen.labels)
+
+
+def _said(model: GFNet, frames: Tensor, centres: Tensor) -> Tensor:
+    """The focus' logits (M,B,F,K) of patches at centres (M,B,A,2), each a video of one frame unless the clip shares it;
+    a few videos at a time: no more stay in a cache."""
+    assert model.focus_net is not None and model.config.focus is not None
+    net, looks, found = folded(model.focus_net), frames.shape[1], []
+    together = looks if model.config.patch == "shared" else 1
+    few = max(1, PATCHES // looks)
+    for track in centres:
+        for clips, where in zip(frames.split(few), model.spread(track, looks).split(few), strict=True):
+            patches = crop_patches(clips.flatten(0, 1), where.flatten(0, 1), size=model.config.focus.side)
+            found.append(net(patches.unflatten(0, (-1, together)))[0].logits.flatten(0, 1))
+    said: Tensor = torch.cat(found).unflatten(0, (len(centres), -1, looks))
+    return said
+
+
+def _log_odds(scores: Tensor, labels: Tensor) -> Tensor:
+    """Log-odds (...,B,A) of each clip's own class under scores (...,B,A,K)."""
+    own = _of_true_class(scores, labels)
+    index = labels[:, None, None].expand(*scores.shape[:-1], 1)
+    odds: Tensor = own - scores.scatter(-1, index, float("-inf")).logsumexp(-1)
+    return odds
 
 
 # -- the patches of a track together --------------------------------------------------------------------------------

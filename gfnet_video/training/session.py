@@ -22,6 +22,7 @@ from gfnet_video.evaluation.per_class import print_report, report_of
 from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.nn.folding import folded
 from gfnet_video.training.account import check_resumable, factor_accuracies, provenance
 from gfnet_video.training.distributed import device_for, first_alone, here, joined, measured, ranks_of
 from gfnet_video.training.initial import initialise
@@ -208,7 +209,7 @@ class _Log:
         self.progress.update(self.task, description=words, completed=report.batch, total=report.batches)
 
     def epoch(self, model: GFNet, stage: StageConfig, epoch: int) -> None:
-        steps = self.latest = measured(model, self.dev)
+        steps = self.latest = measured(folded(model), self.dev)
         if not here().first:
             self.reports.clear()
             return

@@ -19,6 +19,7 @@ from gfnet_video.training.learning import Learning
 from gfnet_video.training.losses import supervised_loss
 from gfnet_video.training.policy_gradient import policy_loss
 from gfnet_video.training.ppo import ppo_losses
+from gfnet_video.training.proposals import proposals_loss
 from gfnet_video.training.rewards import glance_at
 
 
@@ -56,38 +57,35 @@ def losses(learning: Learning, turn: Turn, seen: Seen) -> Iterator[tuple[Tensor,
     model, stage = learning.model, turn.stage
     frames, glanced = parted(seen.frames, model.config)
     if stage.patches != "sampled":
-        centres = tracks(model, turn, seen)
-        yield (
-            supervised_loss(
-                model,
-                frames,
-                seen.labels,
-                centres,
-                glance_frames=glanced,
-                auxiliary=stage.auxiliary,
-                weights=turn.weights,
-            ),
-            None,
+        glance, _ = model.glance(frames if glanced is None else glanced)
+        centres = tracks(model, turn, seen, glance.map.detach())
+        loss = supervised_loss(
+            model, frames, seen.labels, centres, glance=glance, auxiliary=stage.auxiliary, weights=turn.weights
         )
+        yield loss, None
         return
-    glance = glance_at(model, frames, seen.labels, glanced)
+    looked = glance_at(model, frames, seen.labels, glanced)
     if learning.critic is None:
-        loss, reward = policy_loss(model, glance, sigma=turn.sigma, tracks=stage.tracks, generator=turn.generator)
+        learn = proposals_loss if stage.learner == "proposals" else policy_loss
+        loss, reward = learn(model, looked, sigma=turn.sigma, tracks=stage.tracks, generator=turn.generator)
         yield loss, float(reward)
         return
-    for loss, reward in ppo_losses(model, learning.critic, glance, stage, sigma=turn.sigma, generator=turn.generator):
+    for loss, reward in ppo_losses(model, learning.critic, looked, stage, sigma=turn.sigma, generator=turn.generator):
         yield loss, float(reward)
 
 
-def tracks(model: GFNet, turn: Turn, seen: Seen) -> Tensor | None:
-    """The centres (M,B,F,2) of a supervised stage; None where it has no focus."""
+def tracks(model: GFNet, turn: Turn, seen: Seen, maps: Tensor) -> Tensor | None:
+    """The centres (M,B,F,2) of a supervised stage, maps (B,T,C,h,w) of the glance; None where it has no focus."""
     stage, looks = turn.stage, model.config.looks
     if stage.patches == "none":
         return None
     if stage.patches == "random":
         return random_tracks(model, stage.tracks, len(seen.frames), turn.generator).to(seen.frames)
-    chosen = _chosen(model, stage, seen)
+    chosen = _chosen(model, stage, seen, maps)
     chosen = chosen[:, -1:] if model.config.patch == "shared" else chosen
+    if stage.learner == "end_to_end":
+        others = random_tracks(model, stage.tracks - 1, len(seen.frames), turn.generator).to(seen.frames)
+        return torch.cat([chosen.expand(-1, looks, -1)[None], others])
     return around(chosen, turn).expand(-1, -1, looks, -1)
 
 
@@ -107,15 +105,23 @@ def random_tracks(model: GFNet, count: int, videos: int, generator: torch.Genera
     return share.rows(places.expand(-1, looks, -1).unflatten(0, (count, share.whole)), 1)
 
 
-def _chosen(model: GFNet, stage: StageConfig, seen: Seen) -> Tensor:
-    """The centres (B,F,2) or (B,1,2) of a stage whose patches are not random."""
+def _chosen(model: GFNet, stage: StageConfig, seen: Seen, maps: Tensor) -> Tensor:
+    """The centres (B,F,2) or (B,1,2) of a stage whose patches are not random.
+
+    Where the policy learns end to end they have gradients and may lie outside [0, 1], so that an edge does not stop
+    these; the glance has none of it (AdaFocus V2, arXiv 2112.14238).
+    """
     if stage.patches == "oracle":
         return model.aim(seen.places)
     if stage.patches == "centre":
         return seen.frames.new_full((len(seen.frames), model.config.looks, 2), 0.5)
-    frames, glanced = parted(seen.frames, model.config)
+    assert model.policy is not None
+    maps = model.repeated(maps)
+    if stage.learner == "end_to_end":
+        means: Tensor = model.policy(maps, None)[0]
+        return means
     with torch.no_grad():
-        return model.locate(model.repeated(model.glance(frames if glanced is None else glanced)[0].map))[0]
+        return model.locate(maps)[0]
 
 
 def around(centres: Tensor, turn: Turn) -> Tensor:

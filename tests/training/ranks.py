@@ -37,6 +37,9 @@ STAGES = (
     StageConfig("glance", 1, 1e-2, train=("glance", "aggregator"), batch=4, optimiser="sgd", backbone_scale=0),
     StageConfig("warm-up", 1, 1e-2, patches="random", batch=4, tracks=2, optimiser="sgd", backbone_scale=0),
     StageConfig("policy", 1, 1e-2, patches="sampled", train=("policy",), batch=4, tracks=3, optimiser="sgd"),
+    StageConfig(
+        *("proposals", 1, 1e-2, "sampled", ("policy",)), batch=4, tracks=3, optimiser="sgd", learner="proposals"
+    ),
     StageConfig("tune", 1, 1e-2, patches="policy", batch=4, tracks=2, optimiser="sgd", backbone_scale=0),
 )
 HOW = TrainConfig(STAGES, translate=0.1, saturation=0.2, max_bad=0.1)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from gfnet_video.config import StageConfig
 from gfnet_video.model import parted
+from gfnet_video.records import Features
 from gfnet_video.training.losses import class_weights, stepwise_loss, supervised_loss
 from gfnet_video.training.optim import make_optimiser, open_parts
-from gfnet_video.training.step import Turn, around
+from gfnet_video.training.step import Seen, Turn, around, tracks
 from tests import models
 
 
@@ -74,6 +76,61 @@ def test_a_stage_changes_only_what_it_trains() -> None:
     assert changed == {"focus_net", "aggregator"}
 
 
+def end_to_end(**changes: object) -> StageConfig:
+    return StageConfig(
+        "x", 1, 0.01, patches="policy", learner="end_to_end", train=("glance", "focus", "policy"), **changes
+    )  # type: ignore[arg-type]
+
+
+def test_end_to_end_the_policys_patch_alone_teaches_it_and_the_glance_hears_nothing() -> None:
+    model, stage, labels = models.model(order="glance_first"), end_to_end(tracks=3), torch.tensor([0, 1])
+    model.requires_grad_(True)
+    seen = Seen(models.frames(), labels, torch.empty(2, 0, 2))
+    glance, _ = model.glance(seen.frames)
+    centres = tracks(model, Turn(stage, 0.0, None, torch.Generator().manual_seed(0)), seen, glance.map.detach())
+    assert centres is not None and centres.shape == (3, 2, models.FRAMES, 2)
+    assert torch.equal(centres[0].clamp(0, 1), model.locate(glance.map)[0])  # the first is what inference picks
+    pull = torch.autograd.grad(supervised_loss(model, seen.frames, labels, centres, glance=glance), centres)[0]
+    assert pull[0].abs().min() > 0 and not pull[1:].any()
+    centres[0].sum().backward()
+    assert model.policy is not None and all(p.grad is not None for p in model.policy.parameters())
+    assert all(p.grad is None for p in model.glance_net.parameters())
+
+
+def test_end_to_end_the_patch_moves_to_what_tells_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = models.model(order="glance_first", policy_sees="clip")
+    places = 0.3 + 0.4 * torch.rand(16, 1, 2, generator=torch.Generator().manual_seed(4))
+    axis = (torch.arange(models.SIDE) + 0.5) / models.SIDE
+    apart = (axis[None, None, :, None] - places[..., 0, None, None]) ** 2
+    apart = apart + (axis[None, None, None, :] - places[..., 1, None, None]) ** 2
+    clips = 4 * torch.exp(-apart / 0.03)[:, :, None].expand(-1, models.FRAMES, 3, -1, -1)
+
+    def looking(patches: Tensor, state: object, branches: int) -> tuple[Features, tuple[()]]:
+        logits = torch.zeros(*patches.shape[:2], models.CLASSES)
+        logits[..., 0] = patches.mean((2, 3, 4))
+        return Features(torch.zeros(*logits.shape[:2], 1, 1, 1), logits[..., :1], logits), ()
+
+    monkeypatch.setattr(model.focus_net, "forward", looking)
+    stage, labels = end_to_end(), torch.zeros(16, dtype=torch.long)
+    assert model.policy is not None
+    optimiser = torch.optim.Adam(model.policy.parameters(), lr=0.003)
+    with torch.no_grad():
+        maps = model.glance(clips)[0]
+
+    def missed() -> float:
+        target = model.aim(places.expand(-1, models.FRAMES, -1))
+        return float((model.locate(maps.map)[0].detach() - target).norm(dim=-1).mean())
+
+    before = missed()
+    for _ in range(60):
+        turn = Turn(stage, 0.0, None, torch.Generator().manual_seed(0))
+        centres = tracks(model, turn, Seen(clips, labels, torch.empty(16, 0, 2)), maps.map)
+        optimiser.zero_grad()
+        supervised_loss(model, clips, labels, centres, glance=maps).backward()
+        optimiser.step()
+    assert missed() < 0.5 * before
+
+
 def test_frozen_stages_keep_weights_and_statistics() -> None:
     from dataclasses import replace
 
@@ -98,6 +155,13 @@ def test_under_both_way_shift_the_pass_over_the_clip_is_the_step(own: int) -> No
     labels, where = torch.tensor([0, 1]), torch.tensor([[[0.2, 0.7]], [[0.9, 0.1]]])
     centres = where.expand(-1, frames.shape[1], -1)
     with torch.no_grad():
-        loss = supervised_loss(model, frames, labels, centres[None], glance_frames=glanced, auxiliary=0.0)
+        loss = supervised_loss(
+            model,
+            frames,
+            labels,
+            centres[None],
+            glance=None if glanced is None else model.glance(glanced)[0],
+            auxiliary=0.0,
+        )
         looks = model(frames, glance_frames=glanced, centres=where)
     assert torch.allclose(loss, F.cross_entropy(looks.logits, labels), atol=1e-5)

@@ -14,8 +14,9 @@ from gfnet_video.errors import ConfigError
 from gfnet_video.model import GFNet
 from gfnet_video.nn.policy import Policy
 from gfnet_video.records import Features
-from gfnet_video.training import ppo, trainer
+from gfnet_video.training import ppo, proposals, trainer
 from gfnet_video.training.ppo import Critic, clipped_loss, decide, ppo_losses, returns, standardised
+from gfnet_video.training.proposals import proposals_loss, spread_evenly
 from gfnet_video.training.rewards import Glanced, contrastive, glance_at, increment
 from gfnet_video.training.trainer import Report, train
 from tests import models
@@ -155,6 +156,39 @@ def test_policy_finds_what_is_rewarded(monkeypatch: pytest.MonkeyPatch, patch: s
     assert distance() < 0.65 * before
 
 
+@pytest.mark.parametrize("patch", ["per_frame", "shared"])
+def test_policy_finds_what_proposals_are_rewarded_for(monkeypatch: pytest.MonkeyPatch, patch: str) -> None:
+    model, task = models.model(patch=patch, order="glance_first"), BrightSpot()
+    model.policy = Policy(1, hidden=8, room=0.5)
+
+    def odds(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
+        return -(centres - task.target[:, : centres.shape[2]]).norm(dim=-1)
+
+    monkeypatch.setattr(proposals, "odds_alone", odds)
+    optimiser = torch.optim.Adam(model.policy.parameters(), lr=0.01)
+
+    def distance() -> float:
+        centres = model.spread(model.locate(task.seen.maps)[0], FRAMES)
+        return float((centres - task.target).norm(dim=-1).detach().mean())
+
+    before = distance()
+    for turn in range(60):
+        loss, _ = proposals_loss(model, task.seen, sigma=0.4, tracks=4, generator=torch.Generator().manual_seed(turn))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert distance() < 0.5 * before
+
+
+def test_proposals_are_spread_evenly() -> None:
+    drawn = spread_evenly(4, torch.zeros(500, 6, 2), torch.Generator().manual_seed(0))
+    assert drawn.shape == (4, 500, 6, 2) and drawn.min() >= 0 and drawn.max() < 1
+    assert torch.allclose(drawn.mean((1, 2)), torch.full((4, 2), 0.5), atol=0.03)
+    apart = (drawn[:, None] - drawn[None]).abs()
+    apart = torch.minimum(apart, 1 - apart).norm(dim=-1)  # the square has no edge for a lattice
+    assert min(float(apart[i, j].min()) for i in range(4) for j in range(i)) > 0.3
+
+
 def trained(run: Path, kill_at: tuple[int, ...] = ()) -> GFNet:
     """A run of one PPO stage of six batches, dying after each of `kill_at` (counted in its attempt) and resuming."""
     config = Config("mini", models.config(), TrainConfig((stage(updates=2),)))
@@ -195,7 +229,7 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch: pytest
         ({"reward": "alone"}, "has learner ppo and reward alone; expected reward increment or contrastive"),
         ({"learner": "reinforce", "tracks": 2}, "has learner reinforce and reward increment; expected reward alone"),
         ({"tracks": 4}, "draws 4 tracks; ppo draws 1 and has a critic"),
-        ({"patches": "random", "train": ("focus",)}, "has learner ppo and patches random; ppo needs sampled"),
+        ({"patches": "random", "train": ("focus",)}, "has learner ppo and patches random; it needs sampled"),
         ({"updates": 0}, "updates is 0; expected at least 1"),
         ({"learner": "reinforce", "reward": "alone", "tracks": 2, "updates": 2}, "has 2 updates a batch; reinforce"),
     ],

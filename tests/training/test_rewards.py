@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.state import State
-from gfnet_video.training.rewards import alone, contrastive, glance_at, increment
+from gfnet_video.training.rewards import alone, contrastive, glance_at, increment, odds_alone
 from tests import models
 
 CASES: dict[str, dict[str, Any]] = {
@@ -20,6 +20,7 @@ CASES: dict[str, dict[str, Any]] = {
     "glance_first": {"order": "glance_first"},
     "shared": {"order": "glance_first", "patch": "shared"},
     "shared, focus frames of its own": {"order": "glance_first", "patch": "shared", "focus_frames": 4},
+    "sees the clip": {"order": "glance_first", "policy_sees": "clip"},
     "both": {"order": "glance_first", "patch": "shared", "temporal": "both"},
 }
 LABELS = torch.tensor([3, 1, 4])
@@ -110,6 +111,22 @@ def test_increment_is_the_gain_over_the_step_before(case: str) -> None:
         steps = steps if model.glances_first else [torch.full_like(steps[0], 1 / models.CLASSES), *steps]
         expected = [after - before for before, after in pairwise(steps)]
     assert torch.allclose(found, torch.stack(expected, 1), atol=1e-9)
+
+
+@pytest.mark.parametrize("case", CASES)
+@torch.no_grad()
+def test_the_odds_of_a_patch_are_those_of_a_first_look(case: str) -> None:
+    model, frames, glanced, centres, others = some(case, shift=True)
+    seen = glance_at(model, frames, LABELS, glanced)
+    shared = model.config.patch == "shared"
+    for found, track in zip(odds_alone(model, seen, torch.stack([centres, others])), (centres, others), strict=True):
+        where = model.spread(track, frames.shape[1])
+        for t in range(track.shape[1]):
+            part = slice(None) if shared else slice(t, t + 1)
+            so_far = slice(None) if shared or case == "sees the clip" else slice(0, t + 1)
+            patch, _ = model.focus(frames[:, part], where[:, part])
+            chance = true(seen.glance.logits[:, so_far].mean(1) + patch.logits.mean(1))
+            assert torch.allclose(found[:, t], (chance / (1 - chance)).log(), atol=1e-7)
 
 
 @torch.no_grad()

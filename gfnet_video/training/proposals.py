@@ -1,0 +1,51 @@
+"""Learning where to look from proposals that are spread over the whole frame, from class labels alone.
+
+Each frame gets a few patches, drawn evenly over all places where a patch may lie, and each is judged by what it adds:
+the log-odds of the true class. The policy then climbs the reward smoothed by a Gaussian around its centre, whose
+gradient such proposals estimate without bias (importance sampling with an even proposal: off-policy REINFORCE). Draws
+around the policy's own centres, as REINFORCE and PPO take them, learn little while the policy is far from anything;
+proposals also see what it has missed. Log-odds, because a confidence stands still where the model is sure already,
+and on training clips it soon is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gfnet_video.model import GFNet
+from gfnet_video.training.dice import uniform
+from gfnet_video.training.rewards import Glanced, odds_alone
+
+FLOOR = 0.1  # of a frame's deviation of rewards: below it nothing is at stake
+
+
+def proposals_loss(
+    model: GFNet, seen: Glanced, *, sigma: float, tracks: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Loss of one batch and the mean reward of the policy's own patches.
+
+    sigma: width of the smoothing, in units of centres; tracks: proposals for each patch. A patch that the clip shares
+    is one decision a clip, judged by the whole clip.
+    """
+    assert model.policy is not None
+    means: Tensor = model.policy(seen.maps, None)[0]  # (B,F,2)
+    means = means[:, -1:] if model.config.patch == "shared" else means  # (B,A,2), A decisions a clip
+    drawn = spread_evenly(tracks, means, generator)  # (M,B,A,2)
+    own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]))  # (B,A) each
+    others = torch.stack(judged)  # (M,B,A)
+    advantage = others - others.mean(0)
+    advantage = advantage / (others.std(0) + FLOOR)
+    near = (-((drawn - means) ** 2).sum(-1) / (2 * sigma**2)).exp()
+    return -(near * advantage).mean(), own.mean()
+
+
+def spread_evenly(count: int, means: Tensor, generator: torch.Generator) -> Tensor:
+    """Places (count,B,A,2), each uniform in the square and all of a decision spread over it.
+
+    They are one random point moved on by equal steps of a lattice (Cranley and Patterson, 1976; steps of the golden
+    ratio's kin in two dimensions).
+    """
+    start = uniform(*means.shape, clips=0, generator=generator).to(means)
+    steps = means.new_tensor([0.7548776662, 0.5698402910]) * torch.arange(count, device=means.device)[:, None]
+    return (start + steps[:, None, None]) % 1.0
