@@ -80,8 +80,9 @@ def test_costs_without_and_with_exits(verb: Verb, tree: Path) -> None:
 def test_cache_and_limit_change_nothing_else(verb: Verb, own: Path, tmp_path: Path) -> None:
     for name, args in (("direct", ()), ("cached", ("--cache",)), ("first", ("--limit", 3))):
         assert verb("--data", own, "--rows", tmp_path / name, *args)[0] == 0
-    assert rows_of(tmp_path / "direct") == rows_of(tmp_path / "cached")
-    assert rows_of(tmp_path / "direct")[:3] == rows_of(tmp_path / "first")
+    rows = {name: rows_of(tmp_path / name) for name in ("direct", "cached", "first")}
+    near = [{k: pytest.approx(v, abs=2e-4) if k == "score" else v for k, v in row.items()} for row in rows["direct"]]
+    assert rows["cached"] == near and rows["first"] == near[:3]  # a batch of another size rounds otherwise
     assert len(list((own / "cache").iterdir())) == 2  # of --cache alone
 
 

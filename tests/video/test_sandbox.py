@@ -129,7 +129,7 @@ def test_no_more_items_are_taken_than_needed() -> None:
 def test_items_behind_a_slow_one_wait_in_bounds() -> None:
     taken: list[float] = []
     found = each(slow, (taken.append(s) or s for s in [1.0] + [0.0] * 100), workers=2)  # type: ignore[func-returns-value]
-    assert next(found) == 1.0 and len(taken) == 2 * AHEAD
+    assert next(found) == 1.0 and len(taken) <= 2 * AHEAD  # unbounded, the other worker would have taken all
     assert list(found) == [0.0] * 100
 
 
