@@ -17,9 +17,9 @@ from gfnet_video.config import LookConfig, ModelConfig
 from gfnet_video.errors import ConfigError
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
-from gfnet_video.nn.controls import CONTROLS, place_to_centre
+from gfnet_video.nn.controls import CONTROLS
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
-from gfnet_video.nn.patches import crop_patches, crop_with_gradient
+from gfnet_video.nn.patches import crop_patches, crop_with_gradient, place_to_centre
 from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.state import State
 from gfnet_video.records import Features, Looks, Step
@@ -148,7 +148,7 @@ class GFNet(nn.Module):
         """Centres (B,F,2) of patches on places (B,T,2) in the frames that `parted` parts; (B,1,2) where shared."""
         seen = self.repeated(parted(places, self.config)[0])
         seen = seen.mean(1, keepdim=True) if self.config.patch == "shared" else seen
-        return place_to_centre(seen, room=self.room)
+        return place_to_centre(seen, room=self.room).clamp(0, 1)  # near an edge the patch ends at the edge
 
     # -- the flow ---------------------------------------------------------------------------------------------------
 
@@ -217,9 +217,13 @@ class GFNet(nn.Module):
         """Frames, maps or places (B,k,...) as often as each is focused on, side by side: (B,k*looks_per_frame,...)."""
         return repeated(frames, self.config.looks_per_frame)
 
+    def decisions(self, centres: Tensor) -> Tensor:
+        """Those of centres (B,k,2) that count: all (B,k,2), or where the patch is shared the last (B,1,2)."""
+        return centres[:, -1:] if self.config.patch == "shared" else centres
+
     def spread(self, centres: Tensor, frames: int) -> Tensor:
         """Centres (B,k,2) as the focus takes them (B,frames,2): one a frame, or where shared the last for all."""
-        return centres[:, -1:].expand(-1, frames, -1) if self.config.patch == "shared" else centres
+        return self.decisions(centres).expand(-1, frames, -1) if self.config.patch == "shared" else centres
 
     @torch.inference_mode()
     def stream(self, frames: Iterable[Tensor], *, chunk: int = 1) -> Iterator[Step]:

@@ -6,7 +6,6 @@ Needs the two static networks under runs/ (`make train-mini` leaves them there) 
 from __future__ import annotations
 
 import json
-import platform
 import sys
 import time
 from dataclasses import dataclass
@@ -21,9 +20,11 @@ from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
 from gfnet_video.datasets.clips import Clips, open_clips
 from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.datasets.truth import true_places
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.bootstrap import paired_interval
 from gfnet_video.evaluation.evaluate import Evaluation, evaluate
+from gfnet_video.evaluation.machine import processor
 from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.nn.exit_rule import ExitRule
@@ -55,20 +56,17 @@ def parts(guesses: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     return {name: 100 * float(r.mean()) for name, r in right.items()}
 
 
-def position_guess(root: Path, train: Manifest, test: Manifest) -> float:
+def position_guess(train: Manifest, test: Manifest) -> float:
     """Motion accuracy in points of naive Bayes on the mover's true place in one frame, at its best frame."""
-    with np.load(root / "labels" / "truth.npz") as truth:
-        ids = {str(i): n for n, i in enumerate(truth["id"])}
-        places = truth["mover"]  # (clips,frames,2)
-    cells = (places.clip(0, 0.999) * CELLS).astype(int) @ np.array([CELLS, 1])  # (clips,frames)
-    rows = {m.split: np.array([ids[m.id(i)] for i in range(len(m))]) for m in (train, test)}
-    motion = {m.split: m.labels % MOTIONS for m in (train, test)}
+    seen, asked = (
+        (true_places(m).clip(0, 0.999) * CELLS).astype(int) @ np.array([CELLS, 1]) for m in (train, test)
+    )  # (clips,frames) each
     best = 0.0
-    for frame in range(cells.shape[1]):
+    for frame in range(seen.shape[1]):
         counts = np.ones((CELLS * CELLS, MOTIONS))
-        np.add.at(counts, (cells[rows["train"], frame], motion["train"]), 1)
-        guess = counts[cells[rows["test"], frame]].argmax(1)
-        best = max(best, 100 * float((guess == motion["test"]).mean()))
+        np.add.at(counts, (seen[:, frame], train.labels % MOTIONS), 1)
+        guess = counts[asked[:, frame]].argmax(1)
+        best = max(best, 100 * float((guess == test.labels % MOTIONS).mean()))
     return best
 
 
@@ -102,7 +100,7 @@ def measure(root: Path) -> tuple[list[Row], np.ndarray, dict[str, Any]]:
     train = read_manifest(dataset("mini"), root, "train")
     majority = np.bincount(labels).argmax()
     rows.insert(0, Row("chance (one class)", np.full(len(labels), majority)))
-    facts = {"position_only_motion": position_guess(root, train, test), "failed": found.summary["failed"]}
+    facts = {"position_only_motion": position_guess(train, test), "failed": found.summary["failed"]}
     return rows, labels, facts | {"top1_after_step": found.summary["top1_after_step"]}
 
 
@@ -164,7 +162,7 @@ def main() -> int:
         return error.exit_code
     apart = differences(rows, labels)
     table = as_markdown(rows, labels, facts, apart)
-    machine = {"cpu": cpu_name(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    machine = {"cpu": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
     result = {
         "command": "make bench-mini",
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -187,15 +185,6 @@ def main() -> int:
     into_readme(Path("README.md"), table, machine, len(labels))
     print(table)
     return 0
-
-
-def cpu_name() -> str:
-    """What /proc/cpuinfo calls the processor, or the architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
 
 
 if __name__ == "__main__":

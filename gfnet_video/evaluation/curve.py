@@ -11,9 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gfnet_video.evaluation.metrics import accuracy, step_accuracies
-from gfnet_video.inference.macs import count_macs, looked
-from gfnet_video.model import GFNet
+from gfnet_video.evaluation.metrics import accuracy, readable, step_accuracies
 from gfnet_video.nn.exit_rule import ExitRule
 
 GRID = (*(i / 100 for i in range(1, 100)), 0.995, 0.999)  # fixed beforehand; never to exit follows
@@ -30,13 +28,11 @@ class AllLooks:
     @property
     def good(self) -> Tensor:
         """(N,) bool: the clips that could be read."""
-        return ~self.logits[:, -1].isnan().any(-1)
+        return readable(self.logits)
 
-
-def costs_of(model: GFNet) -> tuple[float, ...]:
-    """GMACs of a clip that stops after each step (S)."""
-    macs = count_macs(model)
-    return tuple(macs.of(looked(model.config, s)) for s in range(model.steps))
+    def exits(self, rule: ExitRule) -> Tensor:
+        """(N,) the step after which the rule stops each clip; of a failed one without meaning."""
+        return rule.exits(self.logits.nan_to_num(0.0))
 
 
 def anytime(looks: AllLooks) -> list[dict[str, Any]]:
@@ -47,7 +43,7 @@ def anytime(looks: AllLooks) -> list[dict[str, Any]]:
 
 def at_rule(rule: ExitRule, looks: AllLooks) -> dict[str, Any]:
     """Each clip stopped by the rule: top-1 over all clips, mean GMACs and exit step (from 1) of those read."""
-    exits = rule.exits(looks.logits.nan_to_num(0.0))
+    exits = looks.exits(rule)
     stopped = exits[looks.good]
     left = looks.logits[torch.arange(len(exits)), exits]
     costs = torch.tensor(looks.costs, dtype=torch.double)

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from gfnet_video.checkpoint import Recogniser
 from gfnet_video.datasets.clips import Clips
-from gfnet_video.datasets.difficulty import TRUTH, difficulties
+from gfnet_video.datasets.difficulty import difficulties
 from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.datasets.truth import TRUTH
 from gfnet_video.errors import DataError
 from gfnet_video.evaluation.breakdown import (
     by_difficulty,
@@ -24,7 +25,7 @@ from gfnet_video.evaluation.breakdown import (
     first_step_rank,
     worst_clips,
 )
-from gfnet_video.evaluation.curve import AllLooks, anytime, at_rule, costs_of, over_confidences
+from gfnet_video.evaluation.curve import AllLooks, anytime, at_rule, over_confidences
 from gfnet_video.evaluation.evaluate import Evaluation
 from gfnet_video.evaluation.exit_timing import time_exits, timing_report
 from gfnet_video.evaluation.machine import machine_of
@@ -33,6 +34,7 @@ from gfnet_video.evaluation.per_class import per_class
 from gfnet_video.evaluation.pictures import check_matplotlib, draw
 from gfnet_video.evaluation.reliability import calibration_report
 from gfnet_video.files import write_text
+from gfnet_video.inference.macs import costs_of
 from gfnet_video.inference.report import encodable
 from gfnet_video.nn.exit_rule import ExitRule
 
@@ -103,8 +105,7 @@ def _executed(rule: ExitRule, looks: AllLooks, exits: Tensor, manifest: Manifest
 
     Rounding differs between batches of different sizes: a clip at the edge of a threshold or of a pixel may.
     """
-    computed = rule.exits(looks.logits.nan_to_num(0.0))
-    apart = ((computed != exits) & looks.good).nonzero().flatten().tolist()
+    apart = ((looks.exits(rule) != exits) & looks.good).nonzero().flatten().tolist()
     return {
         "exit_steps": exit_counts(exits[looks.good], len(looks.costs)),
         "exits_that_differ": [encodable(manifest.id(i)) for i in apart],

@@ -20,12 +20,13 @@ from gfnet_video.evaluation.metrics import (
     as_seen,
     forced_centres,
     mean_average_precision,
+    readable,
     step_accuracies,
     step_logits_of,
     truth_of,
 )
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.inference.macs import count_macs, looked
+from gfnet_video.inference.macs import costs_of
 from gfnet_video.nn.exit_rule import ExitRule
 
 
@@ -55,10 +56,8 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
     executed = _Executed(model, rule, clips)
     steps = step_logits_of(model, clips, batch=batch, also=executed.add)
     exits, exit_logits = executed.exits, executed.logits
-    macs = count_macs(model)
-    good = ~steps.logits[:, -1].isnan().any(-1)
-    per_clip = torch.tensor([macs.of(looked(model.config, int(e))) for e in exits])
-    full = macs.of(looked(model.config, model.steps - 1))
+    costs, good = costs_of(model), readable(steps.logits)
+    per_clip = torch.tensor(costs)[exits]
     summary = {
         "clips": len(clips),
         "failed": len(steps.failed),
@@ -71,7 +70,7 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
         "mean_exit_step": float(exits[good].float().mean()) + 1 if bool(good.any()) else None,
         "steps": model.steps,
         "gmacs": float(per_clip[good].mean()) if bool(good.any()) else None,
-        "gmacs_no_exit": full,
+        "gmacs_no_exit": costs[-1],
         "network_seconds": round(executed.seconds, 3),
         "network_seconds_no_exit": round(steps.seconds, 3),
         "wall_seconds": round(time.perf_counter() - began, 3),

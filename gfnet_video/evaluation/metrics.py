@@ -39,6 +39,11 @@ def answers(logits: Tensor) -> Tensor:
     return logits.argmax(-1).masked_fill(logits.isnan().any(-1), -1)
 
 
+def readable(step_logits: Tensor) -> Tensor:
+    """(N,) bool: the clips that did not fail, from (N,S,K)."""
+    return ~step_logits[:, -1].isnan().any(-1)
+
+
 def accuracy(logits: Tensor, labels: Tensor, top: int = 1) -> float:
     """The part of videos whose class is among the `top` highest logits (N,K); rows with NaN count as wrong."""
     best = logits.nan_to_num(-math.inf).topk(min(top, logits.shape[-1]), -1).indices

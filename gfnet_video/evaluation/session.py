@@ -14,8 +14,8 @@ from gfnet_video.checkpoint import find, load, rewrite_card
 from gfnet_video.datasets.clips import open_clips
 from gfnet_video.datasets.source import Source
 from gfnet_video.evaluation.calibration import Budget, Risk, calibrate
-from gfnet_video.evaluation.metrics import StepLogits, accuracy, step_logits_of
-from gfnet_video.inference.macs import count_macs, looked
+from gfnet_video.evaluation.metrics import accuracy, readable, step_logits_of
+from gfnet_video.inference.macs import costs_of
 from gfnet_video.inference.validity import conditions
 from gfnet_video.nn.exit_rule import ExitRule
 
@@ -31,9 +31,8 @@ def calibrate_folder(folder: Path, source: Source, split: str, goal: Risk | Budg
     model = load(folder)
     manifest = source.manifest(split, model.card.classes)
     steps = step_logits_of(model, open_clips(manifest, model.config, None))
-    logits, labels = readable(steps)
-    macs = count_macs(model)
-    gmacs = [macs.of(looked(model.config, s)) for s in range(model.steps)]
+    good, gmacs = readable(steps.logits), costs_of(model)
+    logits, labels = steps.logits[good], steps.labels[good]
     found = calibrate(logits, labels, goal, gmacs)
     valid = {
         "dataset": source.name,
@@ -50,12 +49,6 @@ def calibrate_folder(folder: Path, source: Source, split: str, goal: Risk | Budg
     rewrite_card(folder, replace(model.card, rule=found.rule, valid_for=valid))
     measured = measure(found.rule, logits[found.tested], labels[found.tested], gmacs)
     return {**asdict(found.rule), **measured, "valid_for": valid}
-
-
-def readable(steps: StepLogits) -> tuple[Tensor, Tensor]:
-    """Logits (n,S,K) and labels (n,) of the clips that did not fail."""
-    good = ~steps.logits[:, -1].isnan().any(-1)
-    return steps.logits[good], steps.labels[good]
 
 
 def measure(rule: ExitRule, logits: Tensor, labels: Tensor, gmacs: Sequence[float]) -> dict[str, Any]:

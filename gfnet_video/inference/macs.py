@@ -60,6 +60,12 @@ def _looked(config: ModelConfig, step: int, chunk: int) -> Looked:
     return Looked(-(-focuses // config.looks_per_frame), focuses, focuses)
 
 
+def costs_of(model: GFNet) -> tuple[float, ...]:
+    """GMACs of a clip that stops after each step (S)."""
+    macs = count_macs(model)
+    return tuple(macs.of(looked(model.config, s)) for s in range(model.steps))
+
+
 @torch.inference_mode()
 def count_macs(model: GFNet) -> LookMacs:
     """Run one frame of zeros and count; torch's counter knows convolutions and matrix products (2 FLOPs a MAC)."""

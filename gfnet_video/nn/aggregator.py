@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Protocol
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gfnet_video.errors import ConfigError
+from gfnet_video.records import Features
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class Evidence:
         sums = like.new_zeros(videos, classes)
         none = like.new_zeros(videos)
         return cls(sums, sums, none, none, like.new_zeros(videos, 2))
+
+
+def evidence_of(change: Callable[..., Tensor], *looks: Features) -> Features:
+    """What an aggregator may take of looks, each tensor of it changed; of the maps, which are no evidence, no cell."""
+    kept = [(look.map[..., :0, :0], look.pooled, look.logits) for look in looks]
+    return Features(*(change(*same) for same in zip(*kept, strict=True)))
 
 
 class Classifier(nn.Module):

@@ -25,14 +25,6 @@ def random_centres(clip: str, looks: Iterable[int]) -> Tensor:
     return torch.from_numpy(np.array(drawn, np.float32).reshape(-1, 2))
 
 
-def place_to_centre(places: Tensor, *, room: float) -> Tensor:
-    """Centres (...,2) of the patches whose middle is at `places` (...,2), (y, x) as parts of the frame.
-
-    room: (frame_side - patch_side) / frame_side. Clamped to [0, 1]: near an edge the patch ends at the edge.
-    """
-    return ((places - 0.5) / room + 0.5).clamp(0, 1)
-
-
 class Middle(nn.Module):
     """The middle of every frame."""
 

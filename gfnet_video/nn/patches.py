@@ -68,6 +68,14 @@ def _cut(images: Tensor, corner: Tensor, size: int) -> Tensor:
     return images[which, :, rows, cols].permute(0, 3, 1, 2)  # (N,C,P,P), channels last in memory
 
 
+def place_to_centre(places: Tensor, *, room: float) -> Tensor:
+    """Centres (...,2) of the patches whose middle is at `places` (...,2), (y, x) as parts of the frame.
+
+    room: (frame_side - patch_side) / frame_side. Beyond [0, 1] where a place is nearer to an edge than half a patch.
+    """
+    return (places - 0.5) / room + 0.5
+
+
 def smooth_tracks(videos: int, frames: int, generator: torch.Generator) -> Tensor:
     """Random patch tracks for warm-up: a uniform start and a steady drift that turns back at the edges.
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from gfnet_video.nn.patches import place_to_centre
+
 
 class Policy(nn.Module):
     """A convolutional GRU over time whose output is a heat map; the centre is where its mass lies.
@@ -58,8 +60,7 @@ class Policy(nn.Module):
         y = (mass.sum(3) * _cell_centres(rows, mass)).sum(-1)
         x = (mass.sum(2) * _cell_centres(cols, mass)).sum(-1)
         place = torch.stack([y, x], -1)  # (B,T,2), where in the frame
-        centres: Tensor = (place - 0.5) / self.room + 0.5
-        return centres
+        return place_to_centre(place, room=self.room)
 
 
 def _cell_centres(count: int, like: Tensor) -> Tensor:

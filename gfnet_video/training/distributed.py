@@ -211,23 +211,23 @@ def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
 
 def mean_of(values: Tensor) -> Tensor:
     """The mean of all processes' values together, as `values.mean()` is of one's."""
-    if here().world == 1:
-        return values.mean()
-    exact = values.double()
-    total, count = summed(torch.stack([exact.sum(), exact.new_tensor(exact.numel())]))
-    mean: Tensor = (total / count).to(values)
-    return mean
+    return values.mean() if here().world == 1 else _mean_and_count(values)[0].to(values)
 
 
 def std_of(values: Tensor) -> Tensor:
     """The standard deviation of all processes' values together, as `values.std()` is of one's."""
     if here().world == 1:
         return values.std()
-    exact = values.double()
-    total, count = summed(torch.stack([exact.sum(), exact.new_tensor(exact.numel())]))
-    squares = summed(((exact - total / count) ** 2).sum())
+    mean, count = _mean_and_count(values)
+    squares = summed(((values.double() - mean) ** 2).sum())
     std: Tensor = (squares / (count - 1)).sqrt().to(values)
     return std
+
+
+def _mean_and_count(values: Tensor) -> tuple[Tensor, Tensor]:
+    exact = values.double()
+    total, count = summed(torch.stack([exact.sum(), exact.new_tensor(exact.numel())]))
+    return total / count, count
 
 
 def spread(tensors: Iterable[Tensor]) -> None:

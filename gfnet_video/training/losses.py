@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gfnet_video.model import GFNet
+from gfnet_video.nn.aggregator import evidence_of
 from gfnet_video.records import Features
 
 
@@ -53,7 +54,8 @@ def supervised_loss(
     m, _, t = centres.shape[:3]
     flat, many = centres.flatten(0, 1), labels.repeat(m)
     patch = _focused(model, model.repeated(frames), centres)
-    many_seen, flat = _repeated(seen, m), flat.detach().clamp(0, 1)  # evidence teaches no policy where to look
+    many_seen = evidence_of(lambda x: x.repeat(m, *[1] * (x.ndim - 1)), seen)
+    flat = flat.detach().clamp(0, 1)  # evidence teaches no policy where to look
     if model.glances_first:
         evidence, _ = model.aggregate(None, glance=many_seen)
         _, video = model.aggregate(evidence, focus=patch, centres=flat)
@@ -71,16 +73,7 @@ def _focused(model: GFNet, frames: Tensor, centres: Tensor) -> Features:
     patches need them down to the pixels."""
     parts = [centres[:1], centres[1:].detach()] if centres.requires_grad and len(centres) > 1 else [centres]
     looks = [model.focus(frames.repeat(len(part), 1, 1, 1, 1), part.flatten(0, 1))[0] for part in parts]
-    if len(looks) == 1:
-        return looks[0]
-    evidence = [(look.map[..., :0, :0], look.pooled, look.logits) for look in looks]
-    return Features(*(torch.cat(same) for same in zip(*evidence, strict=True)))
-
-
-def _repeated(look: Features, times: int) -> Features:
-    """The batch several times over; of the maps, which are no evidence, no cell."""
-    many = (x.repeat(times, *[1] * (x.ndim - 1)) for x in (look.map[..., :0, :0], look.pooled, look.logits))
-    return Features(*many)
+    return evidence_of(lambda *same: torch.cat(same), *looks)
 
 
 def _video_loss(model: GFNet, step_logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:

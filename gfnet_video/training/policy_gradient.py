@@ -26,8 +26,7 @@ def policy_loss(
     A patch that the clip shares is one draw a clip, judged by the whole clip.
     """
     assert model.policy is not None
-    means, _ = model.policy(seen.maps, None)  # (B,F,2)
-    means = means[:, -1:] if model.config.patch == "shared" else means  # (B,A,2), A draws a clip
+    means = model.decisions(model.policy(seen.maps, None)[0])  # (B,A,2), A draws a clip
     noise = normal(tracks, *means.shape, clips=1, generator=generator).to(means)
     drawn = means.detach() + sigma * noise  # (M,B,A,2)
     reward = alone(model, seen, drawn.clamp(0, 1))  # (M,B,A)

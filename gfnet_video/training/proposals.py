@@ -29,8 +29,7 @@ def proposals_loss(
     is one decision a clip, judged by the whole clip.
     """
     assert model.policy is not None
-    means: Tensor = model.policy(seen.maps, None)[0]  # (B,F,2)
-    means = means[:, -1:] if model.config.patch == "shared" else means  # (B,A,2), A decisions a clip
+    means = model.decisions(model.policy(seen.maps, None)[0])  # (B,A,2), A decisions a clip
     drawn = spread_evenly(tracks, means, generator)  # (M,B,A,2)
     own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]))  # (B,A) each
     others = torch.stack(judged)  # (M,B,A)

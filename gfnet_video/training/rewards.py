@@ -6,13 +6,13 @@ clip shares its patch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gfnet_video.model import GFNet
+from gfnet_video.nn.aggregator import evidence_of
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.patches import crop_patches
 from gfnet_video.records import Features
@@ -35,12 +35,7 @@ class Glanced:
 def glance_at(model: GFNet, frames: Tensor, labels: Tensor, glance_frames: Tensor | None = None) -> Glanced:
     """The batch and what the glance sees in it, or in `glance_frames` where the glance has frames of its own."""
     seen, _ = model.glance(frames if glance_frames is None else glance_frames)
-    return Glanced(model.repeated(frames), labels, model.repeated(seen.map), evidence_of(seen))
-
-
-def evidence_of(look: Features, change: Callable[[Tensor], Tensor] = lambda x: x) -> Features:
-    """What an aggregator may take of a look, changed; of the maps, which are no evidence, no cell."""
-    return Features(*(change(x) for x in (look.map[..., :0, :0], look.pooled, look.logits)))
+    return Glanced(model.repeated(frames), labels, model.repeated(seen.map), evidence_of(lambda x: x, seen))
 
 
 # -- each patch by itself -------------------------------------------------------------------------------------------
@@ -54,14 +49,21 @@ def alone(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
     judged by all glances and all of its looks; several looks at a frame by their mean so far, so that a later one is
     worth what it adds.
     """
-    glance, looks = seen.glance.logits, seen.frames.shape[1]
+    looks = seen.frames.shape[1]
     said = torch.stack([model.focus(seen.frames, model.spread(track, looks))[0].logits for track in centres])
+    return _of_true_class(_with_glances(model, seen, said, whole=False).log_softmax(-1), seen.labels)
+
+
+def _with_glances(model: GFNet, seen: Glanced, said: Tensor, *, whole: bool) -> Tensor:
+    """Logits (M,B,A,K) of the glances and what each patch said, (M,B,F,K); whole: of all glances, else of those up to
+    the patch's frame. A patch that the clip shares has all of both."""
+    glance = seen.glance.logits
     if model.config.patch == "shared":
-        scores = glance.mean(1) + said.mean(2)  # (M,B,K)
-        return _of_true_class(scores.log_softmax(-1)[:, :, None], seen.labels)
+        return (glance.mean(1) + said.mean(2))[:, :, None]
+    if whole:
+        return glance.mean(1)[:, None] + _of_frame(said, model)
     counts = torch.arange(1, glance.shape[1] + 1, device=glance.device, dtype=glance.dtype)
-    so_far = glance.cumsum(1) / counts[None, :, None]  # (B,T,K)
-    return _of_true_class((model.repeated(so_far) + _of_frame(said, model)).log_softmax(-1), seen.labels)
+    return model.repeated(glance.cumsum(1) / counts[:, None]) + _of_frame(said, model)
 
 
 def _of_frame(logits: Tensor, model: GFNet) -> Tensor:
@@ -82,15 +84,8 @@ def odds_alone(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
     class whatever the patch shows. A patch that the clip shares is judged by all of its looks. Glances count up to the
     patch's frame where the policy sees no further.
     """
-    said, glance = _said(model, seen.frames, centres), seen.glance.logits
-    if model.config.patch == "shared":
-        scores = (glance.mean(1) + said.mean(2))[:, :, None]
-    elif model.config.policy_sees == "clip":
-        scores = glance.mean(1)[:, None] + _of_frame(said, model)
-    else:
-        counts = torch.arange(1, glance.shape[1] + 1, device=glance.device, dtype=glance.dtype)
-        scores = model.repeated(glance.cumsum(1) / counts[:, None]) + _of_frame(said, model)
-    return _log_odds(scores, seen.labels)
+    said = _said(model, seen.frames, centres)
+    return _log_odds(_with_glances(model, seen, said, whole=model.config.policy_sees == "clip"), seen.labels)
 
 
 def _said(model: GFNet, frames: Tensor, centres: Tensor) -> Tensor:
@@ -148,7 +143,7 @@ def contrastive(model: GFNet, seen: Glanced, centres: Tensor, others: Tensor) ->
     where = torch.stack([model.spread(x, seen.frames.shape[1]) for x in (centres, others)])  # (2,B,F,2)
     frames = seen.frames.expand(2, *seen.frames.shape).flatten(0, 1)  # (2*B,F,3,H,W)
     patch, _ = model.focus(frames, where.flatten(0, 1), branches=1 if shared else 2)
-    own, aside = (evidence_of(patch, lambda x, i=i: x.unflatten(0, (2, -1))[i]) for i in (0, 1))  # type: ignore[misc]
+    own, aside = evidence_of(lambda x: x.chunk(2)[0], patch), evidence_of(lambda x: x.chunk(2)[1], patch)
     chosen = _before_and_after(model, seen.glance, own, where[0])[:, 1:]
     if shared:
         other = _before_and_after(model, seen.glance, aside, where[1])[:, 1:]
@@ -176,19 +171,17 @@ def _with_asides(model: GFNet, glance: Features, said: tuple[Features, Features]
     """
     own, aside = said
     b, looks = own.logits.shape[:2]
-    mixed = Features(
-        evidence_of(own, lambda x: x.repeat_interleave(looks, 0)).map,
-        *(_one_replaced(x, y) for x, y in ((own.pooled, aside.pooled), (own.logits, aside.logits))),
-    )  # (B*F,F,...)
-    many = evidence_of(glance, lambda x: x.repeat_interleave(looks, 0))
+    mixed = evidence_of(_one_replaced, own, aside)  # (B*F,F,...)
+    many = evidence_of(lambda x: x.repeat_interleave(looks, 0), glance)
     after = _before_and_after(model, many, mixed, _one_replaced(*where))[:, 1:]  # (B*F,F,K)
     read: Tensor = after.unflatten(0, (b, looks)).diagonal(dim1=1, dim2=2)  # (B,K,F)
     return read.transpose(1, 2)
 
 
 def _one_replaced(track: Tensor, aside: Tensor) -> Tensor:
-    """Rows (B*F,F,d): row (b, i) is track b (F,d) whose i-th entry comes from the aside."""
-    own = torch.eye(track.shape[1], dtype=torch.bool, device=track.device)[None, :, :, None]
+    """Rows (B*F,F,...): row (b, i) is track b (F,...) whose i-th entry comes from the aside."""
+    own = torch.eye(track.shape[1], dtype=torch.bool, device=track.device)
+    own = own.view(1, *own.shape, *[1] * (track.ndim - 2))
     return torch.where(own, aside[:, None], track[:, None]).flatten(0, 1)
 
 

@@ -81,8 +81,7 @@ def tracks(model: GFNet, turn: Turn, seen: Seen, maps: Tensor) -> Tensor | None:
         return None
     if stage.patches == "random":
         return random_tracks(model, stage.tracks, len(seen.frames), turn.generator).to(seen.frames)
-    chosen = _chosen(model, stage, seen, maps)
-    chosen = chosen[:, -1:] if model.config.patch == "shared" else chosen
+    chosen = model.decisions(_chosen(model, stage, seen, maps))
     if stage.learner == "end_to_end":
         others = random_tracks(model, stage.tracks - 1, len(seen.frames), turn.generator).to(seen.frames)
         return torch.cat([chosen.expand(-1, looks, -1)[None], others])

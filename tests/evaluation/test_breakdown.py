@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from gfnet_video.datasets.difficulty import TRUTH, difficulties
+from gfnet_video.datasets.difficulty import difficulties
 from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.datasets.truth import TRUTH
 from gfnet_video.errors import DataError
 from gfnet_video.evaluation.breakdown import (
     UNREADABLE,

@@ -18,9 +18,9 @@ from gfnet_video.training import ppo, proposals, trainer
 from gfnet_video.training.ppo import Critic, clipped_loss, decide, ppo_losses, returns, standardised
 from gfnet_video.training.proposals import proposals_loss, spread_evenly
 from gfnet_video.training.rewards import Glanced, contrastive, glance_at, increment
-from gfnet_video.training.trainer import Report, train
 from tests import models
-from tests.training.test_trainer import KilledError, NoiseClips, fresh
+from tests.training import test_trainer
+from tests.training.test_trainer import fresh
 
 VIDEOS, FRAMES = 64, 3
 
@@ -191,23 +191,12 @@ def test_proposals_are_spread_evenly() -> None:
 
 def trained(run: Path, kill_at: tuple[int, ...] = ()) -> GFNet:
     """A run of one PPO stage of six batches, dying after each of `kill_at` (counted in its attempt) and resuming."""
-    config = Config("mini", models.config(), TrainConfig((stage(updates=2),)))
-    for attempt, end in enumerate((*kill_at, None)):
-        model, seen = fresh(), 0
 
-        def listen(report: Report, end: int | None = end) -> None:
-            nonlocal seen
-            seen += 1
-            if end is not None and seen == end:
-                raise KilledError
+    def critic_is_kept() -> None:
+        assert set(torch.load(run / "last.pt")["critic"]) == set(Critic(8).state_dict())
 
-        if attempt:  # the critic is kept with the run
-            assert set(torch.load(run / "last.pt")["critic"]) == set(Critic(8).state_dict())
-        try:
-            train(model, NoiseClips(), config, run, resume=attempt > 0, listen=listen)
-        except KilledError:
-            continue
-    return model
+    how = Config("mini", models.config(), TrainConfig((stage(updates=2),)))
+    return test_trainer.trained(run, kill_at, how, critic_is_kept)
 
 
 def test_killed_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,13 @@ class KilledError(Exception):
     """Raised in the middle of a run."""
 
 
-def trained(run: Path, kill_at: tuple[int, ...] = ()) -> GFNet:
-    """Train, dying after each of the batches in `kill_at` (counted over the whole run) and resuming."""
+def trained(
+    run: Path,
+    kill_at: tuple[int, ...] = (),
+    how: Config | None = None,
+    resuming: Callable[[], None] = lambda: None,
+) -> GFNet:
+    """Train, dying after each of `kill_at` (batches of its attempt) and resuming; `resuming` is called before that."""
     for attempt, end in enumerate((*kill_at, None)):
         model, seen = fresh(), 0
 
@@ -68,8 +74,10 @@ def trained(run: Path, kill_at: tuple[int, ...] = ()) -> GFNet:
             if end is not None and seen == end:
                 raise KilledError
 
+        if attempt:
+            resuming()
         try:
-            train(model, NoiseClips(), config(), run, resume=attempt > 0, listen=listen)
+            train(model, NoiseClips(), how or config(), run, resume=attempt > 0, listen=listen)
         except KilledError:
             continue
     return model
