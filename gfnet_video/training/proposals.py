@@ -17,6 +17,7 @@ from gfnet_video.model import GFNet
 from gfnet_video.training.dice import uniform
 from gfnet_video.training.rewards import Glanced, odds_alone
 
+BEYOND = 0.25  # in centres
 FLOOR = 0.1  # of a frame's deviation of rewards: below it nothing is at stake
 
 
@@ -31,7 +32,7 @@ def proposals_loss(
     assert model.policy is not None
     means = model.decisions(model.policy(seen.maps, None)[0])  # (B,A,2), A decisions a clip
     drawn = spread_evenly(tracks, means, generator)  # (M,B,A,2)
-    own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]))  # (B,A) each
+    own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]).clamp(0, 1))  # (B,A) each
     others = torch.stack(judged)  # (M,B,A)
     advantage = others - others.mean(0)
     advantage = advantage / (others.std(0) + FLOOR)
@@ -40,11 +41,14 @@ def proposals_loss(
 
 
 def spread_evenly(count: int, means: Tensor, generator: torch.Generator) -> Tensor:
-    """Places (count,B,A,2), each uniform in the square and all of a decision spread over it.
+    """Places (count,B,A,2), each uniform in the square and BEYOND its edges, all of a decision spread over it.
+
+    Beyond the edges lies what stands nearer to a frame's edge than half a patch; the patch ends at the edge. Without
+    such proposals nothing would draw a centre outwards, and the smoothed reward would lie too far inside.
 
     They are one random point moved on by equal steps of a lattice (Cranley and Patterson, 1976; steps of the golden
     ratio's kin in two dimensions).
     """
     start = uniform(*means.shape, clips=0, generator=generator).to(means)
     steps = means.new_tensor([0.7548776662, 0.5698402910]) * torch.arange(count, device=means.device)[:, None]
-    return (start + steps[:, None, None]) % 1.0
+    return (start + steps[:, None, None]) % 1.0 * (1 + 2 * BEYOND) - BEYOND

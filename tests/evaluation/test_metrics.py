@@ -70,6 +70,17 @@ def test_interval_is_of_pairs() -> None:
     assert 0.5 < low < 1.0 < high < 1.5
 
 
+def test_clips_of_one_object_are_no_independent_witnesses() -> None:
+    """Ten copies of each clip say no more than one: drawn in groups the interval is that of the clips."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random(400) < 0.8, rng.random(400) < 0.7
+    ten, groups = (np.repeat(a, 10), np.repeat(b, 10)), np.repeat(np.arange(400), 10)
+    assert paired_interval(*ten, groups=groups) == pytest.approx(paired_interval(a, b))
+    _, low, high = paired_interval(*ten)
+    _, lower, higher = paired_interval(*ten, groups=groups)
+    assert higher - lower > 2.5 * (high - low)
+
+
 def test_mean_average_precision_by_hand() -> None:
     scores = torch.tensor([[0.9, 0.1], [0.8, 0.7], [0.3, 0.6], [math.nan, math.nan]])
     truth = torch.tensor([[True, False], [False, True], [True, False], [False, True]])

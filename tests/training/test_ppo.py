@@ -16,7 +16,7 @@ from gfnet_video.nn.policy import Policy
 from gfnet_video.records import Features
 from gfnet_video.training import ppo, proposals, trainer
 from gfnet_video.training.ppo import Critic, clipped_loss, decide, ppo_losses, returns, standardised
-from gfnet_video.training.proposals import proposals_loss, spread_evenly
+from gfnet_video.training.proposals import BEYOND, proposals_loss, spread_evenly
 from gfnet_video.training.rewards import Glanced, contrastive, glance_at, increment
 from tests import models
 from tests.training import test_trainer
@@ -180,11 +180,43 @@ def test_policy_finds_what_proposals_are_rewarded_for(monkeypatch: pytest.Monkey
     assert distance() < 0.5 * before
 
 
+def test_a_patch_at_the_edge_is_as_good_as_one_inside() -> None:
+    """Rewarded at an edge, where half of the Gaussian around the right centre lies outside, the policy goes there."""
+    model = models.model(order="glance_first")
+    chosen = torch.nn.Parameter(torch.full((VIDEOS, FRAMES, 2), 0.6))
+    model.policy = Chooses(chosen)
+    optimiser = torch.optim.Adam([chosen], lr=0.02)
+
+    def odds(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
+        return 6 * torch.sigmoid(20 * (centres[..., 1] - 0.8))  # at the right edge
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(proposals, "odds_alone", odds)
+        for turn in range(150):
+            generator = torch.Generator().manual_seed(turn)
+            loss, _ = proposals_loss(model, BrightSpot().seen, sigma=0.15, tracks=5, generator=generator)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    assert float((chosen[..., 1] > 0.95).float().mean()) > 0.9
+
+
+class Chooses(torch.nn.Module):
+    """A policy that looks at nothing."""
+
+    def __init__(self, centres: Tensor) -> None:
+        super().__init__()
+        self.centres = centres
+
+    def forward(self, maps: Tensor, state: None) -> tuple[Tensor, None]:
+        return self.centres, None
+
+
 def test_proposals_are_spread_evenly() -> None:
     drawn = spread_evenly(4, torch.zeros(500, 6, 2), torch.Generator().manual_seed(0))
-    assert drawn.shape == (4, 500, 6, 2) and drawn.min() >= 0 and drawn.max() < 1
+    assert drawn.shape == (4, 500, 6, 2) and drawn.min() >= -BEYOND and drawn.max() < 1 + BEYOND
     assert torch.allclose(drawn.mean((1, 2)), torch.full((4, 2), 0.5), atol=0.03)
-    apart = (drawn[:, None] - drawn[None]).abs()
+    apart = (drawn[:, None] - drawn[None]).abs() / (1 + 2 * BEYOND)
     apart = torch.minimum(apart, 1 - apart).norm(dim=-1)  # the square has no edge for a lattice
     assert min(float(apart[i, j].min()) for i in range(4) for j in range(i)) > 0.3
 
