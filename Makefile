@@ -8,7 +8,7 @@ PACKAGE_FILES := setup.cfg pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint train-mini bench-mini clean
+.PHONY: help demo test lint train-mini train-table bench-mini clean
 
 help: ## print these lines
 	@echo "gfnet-video: make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -28,10 +28,13 @@ lint: $(VENV)/.with-dev-mini ## ruff (style) and mypy (types); the import floors
 	$(BIN)/mypy
 
 train-mini: $(VENV)/.with-mini-pretrained ## train the bundled model and its two static baselines; resumable (up to 3 hours)
-	$(BIN)/python tools/train_mini.py
+	$(BIN)/python -m tools.train_mini
+
+train-table: $(VENV)/.with-mini-pretrained ## train what bench-mini compares, two backbones and two seeds; resumable (some ten hours)
+	$(BIN)/python -m tools.train_mini --table
 
 bench-mini: $(VENV)/.with-mini ## print the table of the README on the test split of mini (tens of minutes)
-	$(BIN)/python tools/table_mini.py
+	$(BIN)/python -m tools.table_mini
 
 clean: ## remove the environment, caches and build outputs; keeps data/ and runs/
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,59 +1,79 @@
-"""The table of `mini`: `make bench-mini` measures every row on the test split into docs/mini.json and README.md.
+"""The table of `mini`: `make bench-mini` measures what is trained on the test split into docs/mini.json and README.md.
 
-Needs the two static networks under runs/ (`make train-mini` leaves them there) and the bundled GFNet.
+It takes the networks that it finds under runs/ (`make train-table` leaves them there, `make train-mini` some) and says
+which are missing. Every network is measured by the same code; exits are executed.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from gfnet_video.checkpoint import load
+from gfnet_video.checkpoint import Recogniser, load
 from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
-from gfnet_video.datasets.clips import Clips, open_clips
+from gfnet_video.datasets.clips import open_clips
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.datasets.truth import true_places
+from gfnet_video.datasets.truth import TRUTH, read_truth, true_places
 from gfnet_video.errors import GFNetVideoError
-from gfnet_video.evaluation.bootstrap import paired_interval
 from gfnet_video.evaluation.evaluate import Evaluation, evaluate
 from gfnet_video.evaluation.machine import processor
-from gfnet_video.evaluation.metrics import answers, step_logits_of
+from gfnet_video.evaluation.metrics import answers, as_seen, step_logits_of
 from gfnet_video.files import write_text
-from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.inference.batch import run_batch
+from tools.mini_runs import FAMILIES, RECIPES, SEEDS, model_of
+from tools.mini_table import MOTIONS, Row, claims, closed, markdown, parts
 
-FULL, GLANCE = Path("runs/tsm_mobilenetv2_full/model"), Path("runs/tsm_mobilenetv2_glance/model")
-GFNET = "gfnet_tsm_mobilenetv2.mini"
-MOTIONS = 4
 CELLS = 8  # the position-only guess sees in which of 8 x 8 cells the mover's centre lies
+TIMED, BATCH, ROUNDS = 128, 16, 5
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line: its answers on the test split (N,) and what it cost; GMACs and seconds are None for a guess."""
+def trained(key: str) -> Iterator[tuple[str, int, Path]]:
+    """Family, seed and folder of each trained network of a recipe; says which are not."""
+    for family in FAMILIES:
+        for seed in SEEDS:
+            folder = model_of(key, family, seed)
+            if (folder / "config.json").is_file():
+                yield family, seed, folder
+            else:
+                print(f"not trained, left out: {folder}", file=sys.stderr)
 
-    name: str
-    guesses: np.ndarray
-    gmacs: float | None = None
-    seconds: float | None = None
-    extra: dict[str, Any] | None = None
+
+def measured(test: Manifest, cache: Path) -> list[Row]:
+    """All rows of networks, family by family in the order of the recipes."""
+    rows: list[Row] = []
+    for key, recipe in RECIPES.items():
+        for family, seed, folder in trained(key):
+            model = load(folder, verify=True)
+            clips = open_clips(test, model.config, cache)
+            rows += rows_of(key, family, seed, model, evaluate(model, clips, model.card.rule))
+            if key == "full" and seed == 0:
+                shuffled = answers(step_logits_of(model, clips, shuffle_frames=0).logits[:, -1]).numpy()
+                rows.append(Row("shuffled", f"{recipe.title}, frames shuffled", family, seed, shuffled))
+            print(f"measured: {folder}", file=sys.stderr, flush=True)
+    families = list(FAMILIES)
+    return sorted(rows, key=lambda r: families.index(r.family))
 
 
-def parts(guesses: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Accuracy of the class, of its object and of its motion, in points."""
-    right = {
-        "joint": guesses == labels,
-        "object": guesses // MOTIONS == labels // MOTIONS,
-        "motion": (guesses % MOTIONS == labels % MOTIONS) & (guesses >= 0),  # -1 is a failed clip
-    }
-    return {name: 100 * float(r.mean()) for name, r in right.items()}
+def rows_of(key: str, family: str, seed: int, model: Recogniser, found: Evaluation) -> list[Row]:
+    """A network's row with all looks and, where it has exits, the one with them executed."""
+    title, s = RECIPES[key].title, found.summary
+    guesses, facts = answers(found.steps.logits[:, -1]).numpy(), {"top1_after_step": s["top1_after_step"]}
+    if not RECIPES[key].exits:
+        return [Row(key, title, family, seed, guesses, s["gmacs_no_exit"], facts)]
+    left = {"mean_exit_step": s["mean_exit_step"], "steps": s["steps"], "thresholds": model.card.rule.thresholds}
+    return [
+        Row(key, f"{title}, all looks", family, seed, guesses, s["gmacs_no_exit"], facts),
+        Row(f"{key}+exits", f"{title}, with exits", family, seed, answers(found.exit_logits).numpy(), s["gmacs"], left),
+    ]
 
 
 def position_guess(train: Manifest, test: Manifest) -> float:
@@ -70,119 +90,117 @@ def position_guess(train: Manifest, test: Manifest) -> float:
     return best
 
 
-def row_of(name: str, found: Evaluation, *, exits: bool) -> Row:
-    """The table's row of an evaluation, with or without exits."""
-    s = found.summary
-    if not exits:
-        return Row(name, answers(found.steps.logits[:, -1]).numpy(), s["gmacs_no_exit"], s["network_seconds_no_exit"])
-    extra = {"mean_exit_step": s["mean_exit_step"], "steps": s["steps"]}
-    return Row(name, answers(found.exit_logits).numpy(), s["gmacs"], s["network_seconds"], extra)
+def objects_of(test: Manifest) -> np.ndarray:
+    """(N,) one number for each handwritten digit that moves: several clips show the same."""
+    rows, instance = read_truth(test.root / TRUTH, "instance")
+    mine = instance[[rows[test.id(i)] for i in range(len(test))]]
+    objects: np.ndarray = test.labels // MOTIONS * 1_000_000 + mine.astype(int)
+    return objects
 
 
-def measure(root: Path) -> tuple[list[Row], np.ndarray, dict[str, Any]]:
-    """All rows, the labels, and facts beside the table."""
-    test = read_manifest(dataset("mini"), root, "test")
-    labels = test.labels
-    clips: Clips | None = None
-    rows: list[Row] = []
-    for name, source in (("glance-side static TSM", GLANCE), ("full-frame static TSM", FULL)):
-        model = load(source)
-        clips = clips or open_clips(test, model.config, root / "cache")
-        found = evaluate(model, clips, ExitRule.never(model.steps))
-        rows.append(row_of(f"{name}, side {model.config.glance.side}", found, exits=False))
-        if source is FULL:
-            shuffled = answers(step_logits_of(model, clips, shuffle_frames=0).logits[:, -1]).numpy()
-            rows.append(Row("the same, frames shuffled", shuffled))
-    assert clips is not None
-    model = load(GFNET, verify=True)
-    found = evaluate(model, clips, model.card.rule)
-    rows += [row_of("GFNet, all looks", found, exits=False), row_of("GFNet, with exits", found, exits=True)]
-    train = read_manifest(dataset("mini"), root, "train")
-    majority = np.bincount(labels).argmax()
-    rows.insert(0, Row("chance (one class)", np.full(len(labels), majority)))
-    facts = {"position_only_motion": position_guess(train, test), "failed": found.summary["failed"]}
-    return rows, labels, facts | {"top1_after_step": found.summary["top1_after_step"]}
+def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
+    """Milliseconds a clip of each family's full-frame TSM and of its GFNet with exits executed, taking turns.
 
-
-def differences(rows: list[Row], labels: np.ndarray) -> list[dict[str, Any]]:
-    """The claims, each with its paired interval."""
-    right = {r.name.split(",")[0] + ("+" if "exits" in r.name else ""): (r.guesses == labels) for r in rows}
-    pairs = (
-        ("GFNet", "glance-side static TSM"),
-        ("GFNet", "full-frame static TSM"),
-        ("GFNet+", "GFNet"),
-        ("GFNet+", "full-frame static TSM"),
-    )
+    Eager float32 in batches, networks alone; each ratio is between neighbours in time.
+    """
     found = []
-    for a, b in pairs:
-        mean, low, high = paired_interval(right[a], right[b])
-        name = a.replace("GFNet+", "GFNet with exits")
-        found.append({"of": name, "against": b, "points": mean, "low": low, "high": high})
+    for family in FAMILIES:
+        folders = [model_of(key, family, 0) for key in ("full", "gfnet")]
+        if not all((f / "config.json").is_file() for f in folders):
+            continue
+        models = [load(f) for f in folders]
+        clips = open_clips(test, models[0].config, cache)
+        pixels = torch.stack([clips.read(i) for i in range(min(TIMED, len(clips)))])
+        rounds = [[_milliseconds(m, pixels) for m in models] for _ in range(ROUNDS + 1)][1:]  # the first warms up
+        full, gfnet = ([r[i] for r in rounds] for i in (0, 1))
+        ratio = statistics.median(g / f for f, g in rounds)
+        medians = {"full_ms": statistics.median(full), "gfnet_ms": statistics.median(gfnet)}
+        found.append(
+            {"family": family, "clips": len(pixels), "batch": BATCH, **medians, "ratio": ratio, "rounds": rounds}
+        )
     return found
 
 
-def as_markdown(rows: list[Row], labels: np.ndarray, facts: dict[str, Any], apart: list[dict[str, Any]]) -> str:
-    """The table as the README shows it."""
-    full = next(r for r in rows if r.name.startswith("full-frame"))
-    assert full.gmacs
-    lines = [
-        "| | class | object | motion | GMACs a clip | of full frame |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for row in rows:
-        p = parts(row.guesses, labels)
-        cost = f"{row.gmacs:.3f} | {100 * row.gmacs / full.gmacs:.0f} %" if row.gmacs else "|"
-        lines.append(f"| {row.name} | {p['joint']:.1f} | {p['object']:.1f} | {p['motion']:.1f} | {cost} |")
-    guess = facts["position_only_motion"]
-    lines.insert(3, f"| mover's true place in one frame, best of 36 | | | {guess:.1f} | | |")
-    lines += ["", "| difference in class accuracy, points | mean | 95 % interval |", "| --- | ---: | ---: |"]
-    for d in apart:
-        lines.append(f"| {d['of']} - {d['against']} | {d['points']:+.1f} | {d['low']:+.1f} to {d['high']:+.1f} |")
-    return "\n".join(lines) + "\n"
+def _milliseconds(model: Recogniser, pixels: torch.Tensor) -> float:
+    seconds = 0.0
+    for part in pixels.split(BATCH):
+        frames, glanced = as_seen(model, part)
+        began = time.perf_counter()
+        run_batch(model, frames, model.card.rule, glance_frames=glanced)
+        seconds += time.perf_counter() - began
+    return 1000 * seconds / len(pixels)
 
 
-def into_readme(path: Path, table: str, machine: dict[str, Any], clips: int) -> None:
+def without_networks(test: Manifest, root: Path) -> dict[str, float]:
+    """What can be had without a network, in points."""
+    most = float(np.bincount(test.labels).max() / len(test.labels))
+    place = position_guess(read_manifest(dataset("mini"), root, "train"), test)
+    return {
+        "chance (one class)": 100 * most,
+        "motion, from the mover's true place in one frame (best of 36)": place,
+    }
+
+
+def into_readme(path: Path, table: str, foot: str) -> None:
     """Put the table between its marks."""
     begin, end = "<!-- table: make bench-mini -->\n", "<!-- end of table -->"
     head, rest = path.read_text(encoding="utf-8").split(begin)
-    tail = rest.split(end, 1)[1]
+    write_text(path, head + begin + table + "\n" + foot + "\n" + end + rest.split(end, 1)[1])
+
+
+def footnote(machine: dict[str, Any], date: str, clips: int, timed: list[dict[str, Any]]) -> str:
+    """How and where it was measured, in a line."""
+    ran = "; ".join(
+        f"{t['family']} {t['full_ms']:.1f} ms full frame, {t['gfnet_ms']:.1f} ms GFNet with exits ({t['ratio']:.2f})"
+        for t in timed
+    )
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
+    return (
+        f"*Measured by `make bench-mini` on {clips:,} clips, {date}, {where}. Intervals: paired bootstrap over the "
+        f"digits that move. A clip, networks, batch {BATCH}, eager, exits executed, seed 0: {ran or 'not timed'}. "
+        "docs/mini.json holds all figures.*"
+    )
+
+
+def measure(root: Path) -> tuple[dict[str, Any], str, str]:
+    """All figures, the table and its footnote."""
+    test = read_manifest(dataset("mini"), root, "test")
+    labels, objects, cache = test.labels, objects_of(test), root / "cache"
+    rows = measured(test, cache)
+    apart, shares, guesses = claims(rows, labels, objects), closed(rows, labels, objects), without_networks(test, root)
+    timed = times(test, cache)
+    machine = {"cpu": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
     date = time.strftime("%Y-%m-%d", time.gmtime())
-    foot = f"\n*Measured by `make bench-mini` on {clips:,} clips, {date}, {where}; docs/mini.json holds all figures.*\n"
-    write_text(path, head + begin + table + foot + end + tail)
+    result = {
+        "command": "make bench-mini",
+        "date": date,
+        "machine": machine,
+        "clips": len(labels),
+        "failed": int(sum((r.guesses < 0).sum() for r in rows)),
+        "without_networks": guesses,
+        "rows": [
+            {"key": r.key, "name": r.title, "family": r.family, "seed": r.seed, "gmacs": r.gmacs}
+            | parts(r.guesses, labels)
+            | r.facts
+            for r in rows
+        ],
+        "differences": apart,
+        "gap_closed": shares,
+        "times": timed,
+    }
+    table = markdown(rows, labels, apart, shares, guesses)
+    return result, table, footnote(machine, date, len(labels), timed)
 
 
 def main() -> int:
     """Measure, print, write."""
-    root = root_of(dataset("mini"), None)
     try:
-        rows, labels, facts = measure(root)
+        result, table, foot = measure(root_of(dataset("mini"), None))
     except GFNetVideoError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    apart = differences(rows, labels)
-    table = as_markdown(rows, labels, facts, apart)
-    machine = {"cpu": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    result = {
-        "command": "make bench-mini",
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": machine,
-        "clips": len(labels),
-        "rows": [
-            {
-                "name": r.name,
-                **parts(r.guesses, labels),
-                "gmacs": r.gmacs,
-                "network_seconds": r.seconds,
-                **(r.extra or {}),
-            }
-            for r in rows
-        ],
-        "differences": apart,
-        **facts,
-    }
     write_text(Path("docs/mini.json"), json.dumps(result, indent=1) + "\n")
-    into_readme(Path("README.md"), table, machine, len(labels))
+    into_readme(Path("README.md"), table, foot)
     print(table)
     return 0
 

@@ -1,8 +1,11 @@
-"""Everything behind the bundled model, in order and resumable: `make train-mini`.
+"""The trainings behind the README's numbers on `mini`, in order and resumable. Runs go into runs/NAME; a finished one
+is kept, an interrupted one goes on where it stopped.
 
-Renders `mini`, trains the two static networks and the GFNet that starts from them, finds the exit thresholds on the
-calibration split, and writes the bundled model (float16) and the bundled clips. Runs go into runs/NAME; a finished
-one is kept, an interrupted one goes on where it stopped.
+`make train-mini`: renders `mini`, trains the two static networks and the GFNet that starts from them, finds the exit
+thresholds on the calibration split, and writes the bundled model (float16) and the bundled clips.
+
+`make train-table`: what the table compares, on each backbone family from each seed (tools/mini_runs.py), the same as
+`python -m tools.train_mini --table`; `--only full --only gfnet --family mobilenetv2 --seed 0` trains a part of it.
 """
 
 from __future__ import annotations
@@ -12,38 +15,46 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import click
+
 from gfnet_video.checkpoint import BUNDLED, load, save
-from gfnet_video.cli.train import config_path
-from gfnet_video.config import Config, load_config
+from gfnet_video.config import Config
 from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
 from gfnet_video.datasets.source import CatalogSource
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.calibration import Risk
 from gfnet_video.evaluation.session import calibrate_folder
+from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.session import train_session
+from tools.mini_runs import FAMILIES, RECIPES, RUNS, SEEDS, config_of
 
-NAMES = ("mini_mobilenetv2_full", "mini_mobilenetv2_glance", "mini_mobilenetv2_gfnet")
 BUNDLE = "gfnet_tsm_mobilenetv2.mini"
 CLIPS = BUNDLED.parent / "clips"
-GOAL = Risk(max_drop=0.01, confidence=0.95)  # what the exits of the bundled model may cost
+GOAL = Risk(max_drop=0.01, confidence=0.95)  # what exits may cost
 DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen them
 
 
-def run(config: Config, root: Path, runs: Path) -> Path:
+def run(config: Config, root: Path) -> Path:
     """Train one config unless its model is there; returns the checkpoint folder."""
-    folder = runs / config.name
+    folder = RUNS / config.name
     if (folder / "model" / "config.json").is_file():
         return folder / "model"
     return train_session(CatalogSource(dataset("mini"), root), config, folder, resume=True)
 
 
+def find_exits(folder: Path, root: Path) -> None:
+    """Thresholds for a model that has none yet."""
+    model = load(folder)
+    if model.card.rule == ExitRule.never(model.steps):
+        calibrate_folder(folder, CatalogSource(dataset("mini"), root), "calibration", GOAL)
+
+
 def bundle(trained: Path, folder: Path) -> None:
     """Round to float16 what was trained, into `folder`."""
     model = load(trained)
-    save(
-        folder, model, replace(model.card, provenance=model.card.provenance | {"made_by": "make train-mini"}), half=True
-    )
+    card = replace(model.card, provenance=model.card.provenance | {"made_by": "make train-mini"})
+    save(folder, model, card, half=True)
 
 
 def bundle_clips(root: Path, folder: Path) -> None:
@@ -55,20 +66,41 @@ def bundle_clips(root: Path, folder: Path) -> None:
         shutil.copyfile(manifest.path(i), folder / f"{manifest.id(i)}_{words}{manifest.path(i).suffix}")
 
 
-def main() -> int:
-    """Train all three, calibrate, bundle."""
-    root, runs = root_of(dataset("mini"), None), Path("runs")
+def train_bundled(root: Path) -> None:
+    """The two static networks, the GFNet, its exits, the bundle."""
+    *_, trained = (run(config_of(key), root) for key in ("full", "glance", "streaming"))
+    bundle(trained, BUNDLED / BUNDLE)
+    calibrate_folder(BUNDLED / BUNDLE, CatalogSource(dataset("mini"), root), "calibration", GOAL)
+    bundle_clips(root, CLIPS)
+    print(f"bundled: {BUNDLED / BUNDLE}")
+
+
+def train_table(root: Path, keys: tuple[str, ...], families: tuple[str, ...], seeds: tuple[int, ...]) -> None:
+    """Every recipe of these, family and seed after the other, and the exits of those that have some."""
+    for seed in seeds:
+        for family in families:
+            for key in (k for k in RECIPES if k in keys):
+                trained = run(config_of(key, family, seed), root)
+                if RECIPES[key].exits:
+                    find_exits(trained, root)
+
+
+@click.command(help=__doc__)
+@click.option("--table", is_flag=True, help="what the table compares, in place of the bundled model")
+@click.option("--only", multiple=True, type=click.Choice(list(RECIPES)), help="recipes of the table; may be repeated")
+@click.option("--family", multiple=True, type=click.Choice(list(FAMILIES)))
+@click.option("--seed", multiple=True, type=click.IntRange(0))
+def main(table: bool, only: tuple[str, ...], family: tuple[str, ...], seed: tuple[int, ...]) -> None:
+    root = root_of(dataset("mini"), None)
     try:
-        folders = [run(load_config(config_path(name)), root, runs) for name in NAMES]
-        bundle(folders[-1], BUNDLED / BUNDLE)
-        calibrate_folder(BUNDLED / BUNDLE, CatalogSource(dataset("mini"), root), "calibration", GOAL)
-        bundle_clips(root, CLIPS)
+        if table or only or family or seed:
+            train_table(root, only or tuple(RECIPES), family or tuple(FAMILIES), seed or SEEDS)
+        else:
+            train_bundled(root)
     except GFNetVideoError as error:
         print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(f"bundled: {BUNDLED / BUNDLE}")
-    return 0
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

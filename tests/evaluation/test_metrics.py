@@ -13,7 +13,7 @@ from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset
 from gfnet_video.datasets.clips import Clips
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.evaluation.bootstrap import paired_interval
+from gfnet_video.evaluation.bootstrap import closed_interval, paired_interval
 from gfnet_video.evaluation.metrics import (
     accuracy,
     answers,
@@ -79,6 +79,16 @@ def test_clips_of_one_object_are_no_independent_witnesses() -> None:
     _, low, high = paired_interval(*ten)
     _, lower, higher = paired_interval(*ten, groups=groups)
     assert higher - lower > 2.5 * (high - low)
+
+
+def test_what_a_policy_closes_of_a_gap() -> None:
+    rng = np.random.default_rng(0)
+    draw = rng.random(4000)
+    low, reached, high = draw < 0.5, draw < 0.75, draw < 0.9
+    share, least, most = closed_interval(low, reached, high, groups=np.arange(4000))
+    assert share == pytest.approx(100 * (reached.mean() - low.mean()) / (high.mean() - low.mean()))
+    assert share - 4 < least < share < most < share + 4
+    assert closed_interval(low, high, high, groups=np.arange(4000) // 10) == (100.0, 100.0, 100.0)
 
 
 def test_mean_average_precision_by_hand() -> None:

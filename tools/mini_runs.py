@@ -1,0 +1,88 @@
+"""The networks that the table of `mini` compares: every recipe, on each backbone family, from each seed.
+
+A run's folder is runs/NAME, of the recipe's config with the family's name and the seed in it: seed 1 of the full-frame
+EfficientNet is tsm_efficientnet_lite0_full_seed1. What a recipe starts from is of its own family and seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gfnet_video.cli.train import config_path
+from gfnet_video.config import Config, LookConfig, load_config
+
+RUNS = Path("runs")
+FAMILIES = {"mobilenetv2": "mobilenetv2_100", "efficientnet_lite0": "tf_efficientnet_lite0"}
+SEEDS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A row of the table: its words, the shipped config and what is changed in it; exits: whether it leaves early."""
+
+    title: str
+    config: str
+    changes: tuple[str, ...] = ()
+    exits: bool = False
+
+
+def _control(where: str) -> tuple[str, ...]:
+    patches = (f"train.stages.{i}.patches={where}" for i in (0, 1))
+    return (f"name=control_tsm_mobilenetv2_{where}", f"model.where={where}", *patches)
+
+
+def _learner(name: str, *more: str) -> tuple[str, ...]:
+    stages = (f"train.stages.{i}.{change}" for i in (0, 2) for change in (f"learner={name}", *more))
+    return (f"name=gfnet_tsm_mobilenetv2_{name}", *stages)
+
+
+FIRST = "mini_mobilenetv2_gfnet_glance_first"
+RECIPES = {
+    "full": Recipe("full-frame static TSM, side 96", "mini_mobilenetv2_full"),
+    "glance": Recipe("glance-side static TSM, side 36", "mini_mobilenetv2_glance"),
+    "small": Recipe(
+        "static TSM at no less cost than GFNet with exits, side 52",
+        "mini_mobilenetv2_glance",
+        ("name=tsm_mobilenetv2_small", "model.glance.side=52"),
+    ),
+    "gfnet": Recipe("GFNet, glance first", FIRST, exits=True),
+    "streaming": Recipe("GFNet, interleaved (streaming)", "mini_mobilenetv2_gfnet", exits=True),
+    "random": Recipe("patches at random", "mini_mobilenetv2_control", _control("random")),
+    "centre": Recipe("patches at the centre", "mini_mobilenetv2_control", _control("centre")),
+    "oracle": Recipe("patches on the truth (oracle)", "mini_mobilenetv2_control", _control("oracle")),
+    "reinforce": Recipe("policy by REINFORCE", FIRST, _learner("reinforce")),
+    "ppo": Recipe("policy by PPO", FIRST, _learner("ppo", "tracks=1", "reward=contrastive")),
+    "end_to_end": Recipe("policy end to end", "mini_mobilenetv2_gfnet_end_to_end"),
+}
+
+
+def config_of(key: str, family: str = "mobilenetv2", seed: int = 0) -> Config:
+    """The config of a recipe on a backbone family from a seed."""
+    recipe = RECIPES[key]
+    config = load_config(config_path(recipe.config), recipe.changes)
+    model, train = config.model, config.train
+    focus = model.focus and _on(model.focus, family)
+    starts = (train.initial_glance, train.initial_focus)
+    glance_from, focus_from = (
+        str(RUNS / _named(Path(s).parts[1], family, seed) / "model") if s else "" for s in starts
+    )
+    return replace(
+        config,
+        name=_named(config.name, family, seed),
+        model=replace(model, glance=_on(model.glance, family), focus=focus),
+        train=replace(train, seed=seed, initial_glance=glance_from, initial_focus=focus_from),
+    )
+
+
+def model_of(key: str, family: str, seed: int) -> Path:
+    """Where the trained model of a recipe lies, or will."""
+    return RUNS / config_of(key, family, seed).name / "model"
+
+
+def _named(name: str, family: str, seed: int) -> str:
+    return name.replace("mobilenetv2", family) + (f"_seed{seed}" if seed else "")
+
+
+def _on(look: LookConfig, family: str) -> LookConfig:
+    return replace(look, backbone=FAMILIES[family])
