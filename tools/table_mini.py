@@ -29,6 +29,7 @@ from gfnet_video.evaluation.machine import processor
 from gfnet_video.evaluation.metrics import answers, as_seen, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.inference.batch import run_batch
+from gfnet_video.nn.exit_rule import ExitRule
 from tools.mini_runs import FAMILIES, RECIPES, SEEDS, model_of
 from tools.mini_table import MOTIONS, Row, claims, closed, markdown, parts
 
@@ -64,10 +65,10 @@ def measured(test: Manifest, cache: Path) -> list[Row]:
 
 
 def rows_of(key: str, family: str, seed: int, model: Recogniser, found: Evaluation) -> list[Row]:
-    """A network's row with all looks and, where it has exits, the one with them executed."""
+    """A network's row with all looks and, where its card has thresholds, the one with exits executed."""
     title, s = RECIPES[key].title, found.summary
     guesses, facts = answers(found.steps.logits[:, -1]).numpy(), {"top1_after_step": s["top1_after_step"]}
-    if not RECIPES[key].exits:
+    if model.card.rule == ExitRule.never(model.steps):
         return [Row(key, title, family, seed, guesses, s["gmacs_no_exit"], facts)]
     left = {"mean_exit_step": s["mean_exit_step"], "steps": s["steps"], "thresholds": model.card.rule.thresholds}
     return [
