@@ -30,7 +30,7 @@ lint: $(VENV)/.with-dev-mini ## ruff (style) and mypy (types); the import floors
 train-mini: $(VENV)/.with-mini-pretrained ## train the bundled model and its two static baselines; resumable (up to 3 hours)
 	$(BIN)/python -m tools.train_mini
 
-train-table: $(VENV)/.with-mini-pretrained ## train what bench-mini compares, two backbones and two seeds; resumable (some ten hours)
+train-table: $(VENV)/.with-mini-pretrained ## train what bench-mini compares, two backbones and two seeds; resumable (many hours)
 	$(BIN)/python -m tools.train_mini --table
 
 bench-mini: $(VENV)/.with-mini ## print the table of the README on the test split of mini (tens of minutes)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tools.mini_runs import FAMILIES, RECIPES, SEEDS, config_of, model_of
-from tools.mini_table import Row, claims, closed, markdown
+from tools.mini_table import Row, claims, closed, markdown, parts
 from tools.table_mini import into_readme
 
 LABELS = np.arange(400) % 40
@@ -32,6 +32,7 @@ def test_each_recipe_has_a_run_of_its_own_and_starts_from_its_own_family_and_see
 
 def test_controls_look_as_often_and_at_the_same_cost() -> None:
     gfnet, learned = config_of("gfnet"), ("gfnet", "reinforce", "ppo")
+    assert config_of("end_to_end").model == gfnet.model
     for key in (*learned, "random", "centre", "oracle"):
         config = config_of(key)
         assert (config.model.glance, config.model.focus) == (gfnet.model.glance, gfnet.model.focus)
@@ -56,7 +57,11 @@ def test_the_gap_is_closed_by_what_lies_above_random() -> None:
 
 def test_the_table_is_put_between_its_marks_however_often(tmp_path: Path) -> None:
     rows = [row("full", 360, gmacs=0.4), row("full", 380, seed=1, gmacs=0.4), row("gfnet", 360)]
-    table = markdown(rows, LABELS, claims(rows, LABELS, OBJECTS), [], {"chance": 2.5})
+    plain = [{"key": r.key, "name": r.title, "family": "f", "gmacs": r.gmacs} | parts(r.guesses, LABELS) for r in rows]
+    guesses = {"chance": parts(np.zeros(400, int), LABELS), "place": {"motion": 27.1}}
+    apart = claims(rows, LABELS, OBJECTS)
+    table = markdown({"rows": plain, "without_networks": guesses, "differences": apart, "gap_closed": []})
+    assert "| chance | 2.5 | 10.0 | 25.0 |  |  |" in table and "| place |  |  | 27.1 |  |  |" in table
     assert "| the full | 90.0, 95.0 | 92.5 | 100.0 | 0.400 | 100 % |" in table
     assert "| the gfnet | 90.0 | 90.0 | 100.0 | 0.100 | 25 % |" in table
     readme = tmp_path / "README.md"

@@ -92,40 +92,40 @@ def _right(rows: Iterable[Row], labels: np.ndarray, family: str, key: str, seeds
     return right
 
 
-def markdown(
-    rows: list[Row],
-    labels: np.ndarray,
-    apart: list[dict[str, Any]],
-    shares: list[dict[str, Any]],
-    guesses: dict[str, float],
-) -> str:
-    """The tables as the README shows them; guesses: accuracy without any model, in points, by their words."""
+def markdown(result: dict[str, Any]) -> str:
+    """The tables as the README shows them, from the figures that docs/mini.json holds."""
     lines = [
         "| | class, each seed | object | motion | GMACs a clip | of full frame |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
-        *(f"| {words} | {points:.1f} | | | | |" for words, points in guesses.items()),
+        *(_line(words, [points], None) for words, points in result["without_networks"].items()),
     ]
-    for family in dict.fromkeys(r.family for r in rows):
+    for family, mine in _by("family", result["rows"]).items():
         lines.append(f"| **{family}** | | | | | |")
-        mine = [r for r in rows if r.family == family]
-        full = [r.gmacs for r in mine if r.key == "full" and r.gmacs]
-        lines += [_line([r for r in mine if r.key == key], labels, full) for key in dict.fromkeys(r.key for r in mine)]
+        full = next((r["gmacs"] for r in mine if r["key"] == "full"), None)
+        lines += [_line(seeds[0]["name"], seeds, full) for seeds in _by("key", mine).values()]
     lines += ["", "| difference in class accuracy, points | mean | 95 % interval |", "| --- | ---: | ---: |"]
-    for d in apart:
+    for d in result["differences"]:
         words = f"{d['family']}: {d['of']} - {d['against']}"
         lines.append(f"| {words} | {d['points']:+.1f} | {d['low']:+.1f} to {d['high']:+.1f} |")
-    for s in shares:
+    for s in result["gap_closed"]:
         words = f"{s['family']}: of the gap from random to oracle patches, GFNet's close"
         lines.append(f"| {words} | {s['percent']:.0f} % | {s['low']:.0f} to {s['high']:.0f} % |")
     return "\n".join(lines) + "\n"
 
 
-def _line(seeds: list[Row], labels: np.ndarray, full: list[float]) -> str:
-    each = [parts(r.guesses, labels) for r in seeds]
-    joint = ", ".join(f"{p['class']:.1f}" for p in each)
-    mean = {name: float(np.mean([p[name] for p in each])) for name in ("object", "motion")}
-    known = [r.gmacs for r in seeds if r.gmacs is not None]
-    cost, share = (
-        (f"{np.mean(known):.3f}", f"{100 * np.mean(known) / full[0]:.0f} %" if full else "") if known else ("", "")
-    )
-    return f"| {seeds[0].title} | {joint} | {mean['object']:.1f} | {mean['motion']:.1f} | {cost} | {share} |"
+def _by(field: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows under each value of a field, in the order in which it first comes."""
+    return {value: [r for r in rows if r[field] == value] for value in dict.fromkeys(r[field] for r in rows)}
+
+
+def _line(words: str, seeds: list[dict[str, Any]], full: float | None) -> str:
+    """A line of the table; what a row does not have stays empty."""
+    joint = ", ".join(f"{s['class']:.1f}" for s in seeds if "class" in s)
+    cells = [words, joint, *(_mean(seeds, name, "{:.1f}") for name in ("object", "motion"))]
+    cells += [_mean(seeds, "gmacs", "{:.3f}"), _mean(seeds, "gmacs", "{:.0%}", unit=full) if full else ""]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _mean(seeds: list[dict[str, Any]], name: str, form: str, unit: float = 1.0) -> str:
+    known = [s[name] for s in seeds if s.get(name) is not None]
+    return form.format(float(np.mean(known)) / unit).replace("%", " %") if known else ""

@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
 from gfnet_video.datasets.clips import open_clips
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.datasets.truth import TRUTH, read_truth, true_places
+from gfnet_video.datasets.truth import known_of, true_places
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.evaluate import Evaluation, evaluate
+from gfnet_video.evaluation.exit_timing import time_round
 from gfnet_video.evaluation.machine import processor
-from gfnet_video.evaluation.metrics import answers, as_seen, step_logits_of
+from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
-from gfnet_video.inference.batch import run_batch
 from gfnet_video.nn.exit_rule import ExitRule
 from tools.mini_runs import FAMILIES, RECIPES, SEEDS, model_of
 from tools.mini_table import MOTIONS, Row, claims, closed, markdown, parts
@@ -37,31 +38,28 @@ CELLS = 8  # the position-only guess sees in which of 8 x 8 cells the mover's ce
 TIMED, BATCH, ROUNDS = 128, 16, 5
 
 
-def trained(key: str) -> Iterator[tuple[str, int, Path]]:
-    """Family, seed and folder of each trained network of a recipe; says which are not."""
-    for family in FAMILIES:
-        for seed in SEEDS:
-            folder = model_of(key, family, seed)
-            if (folder / "config.json").is_file():
-                yield family, seed, folder
-            else:
-                print(f"not trained, left out: {folder}", file=sys.stderr)
+def trained() -> Iterator[tuple[str, str, int, Path]]:
+    """Recipe, family, seed and folder of each trained network, as the table has them; says which are not."""
+    for family, key, seed in product(FAMILIES, RECIPES, SEEDS):
+        folder = model_of(key, family, seed)
+        if (folder / "config.json").is_file():
+            yield key, family, seed, folder
+        else:
+            print(f"not trained, left out: {folder}", file=sys.stderr)
 
 
 def measured(test: Manifest, cache: Path) -> list[Row]:
-    """All rows of networks, family by family in the order of the recipes."""
+    """All rows of networks."""
     rows: list[Row] = []
-    for key, recipe in RECIPES.items():
-        for family, seed, folder in trained(key):
-            model = load(folder, verify=True)
-            clips = open_clips(test, model.config, cache)
-            rows += rows_of(key, family, seed, model, evaluate(model, clips, model.card.rule))
-            if key == "full" and seed == 0:
-                shuffled = answers(step_logits_of(model, clips, shuffle_frames=0).logits[:, -1]).numpy()
-                rows.append(Row("shuffled", f"{recipe.title}, frames shuffled", family, seed, shuffled))
-            print(f"measured: {folder}", file=sys.stderr, flush=True)
-    families = list(FAMILIES)
-    return sorted(rows, key=lambda r: families.index(r.family))
+    for key, family, seed, folder in trained():
+        model = load(folder, verify=True)
+        clips = open_clips(test, model.config, cache)
+        rows += rows_of(key, family, seed, model, evaluate(model, clips, model.card.rule))
+        if key == "full" and seed == 0:
+            shuffled = answers(step_logits_of(model, clips, shuffle_frames=0).logits[:, -1]).numpy()
+            rows.append(Row("shuffled", f"{RECIPES[key].title}, frames shuffled", family, seed, shuffled))
+        print(f"measured: {folder}", file=sys.stderr, flush=True)
+    return rows
 
 
 def rows_of(key: str, family: str, seed: int, model: Recogniser, found: Evaluation) -> list[Row]:
@@ -93,9 +91,7 @@ def position_guess(train: Manifest, test: Manifest) -> float:
 
 def objects_of(test: Manifest) -> np.ndarray:
     """(N,) one number for each handwritten digit that moves: several clips show the same."""
-    rows, instance = read_truth(test.root / TRUTH, "instance")
-    mine = instance[[rows[test.id(i)] for i in range(len(test))]]
-    objects: np.ndarray = test.labels // MOTIONS * 1_000_000 + mine.astype(int)
+    objects: np.ndarray = test.labels // MOTIONS * 1_000_000 + known_of(test, "instance").astype(int)
     return objects
 
 
@@ -112,7 +108,8 @@ def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
         models = [load(f) for f in folders]
         clips = open_clips(test, models[0].config, cache)
         pixels = torch.stack([clips.read(i) for i in range(min(TIMED, len(clips)))])
-        rounds = [[_milliseconds(m, pixels) for m in models] for _ in range(ROUNDS + 1)][1:]  # the first warms up
+        turns = range(ROUNDS + 1)
+        _, *rounds = [[time_round(m, pixels, None, m.card.rule, BATCH)[0] for m in models] for _ in turns]  # 0 warms up
         full, gfnet = ([r[i] for r in rounds] for i in (0, 1))
         ratio = statistics.median(g / f for f, g in rounds)
         medians = {"full_ms": statistics.median(full), "gfnet_ms": statistics.median(gfnet)}
@@ -122,23 +119,13 @@ def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _milliseconds(model: Recogniser, pixels: torch.Tensor) -> float:
-    seconds = 0.0
-    for part in pixels.split(BATCH):
-        frames, glanced = as_seen(model, part)
-        began = time.perf_counter()
-        run_batch(model, frames, model.card.rule, glance_frames=glanced)
-        seconds += time.perf_counter() - began
-    return 1000 * seconds / len(pixels)
-
-
-def without_networks(test: Manifest, root: Path) -> dict[str, float]:
-    """What can be had without a network, in points."""
-    most = float(np.bincount(test.labels).max() / len(test.labels))
+def without_networks(test: Manifest, root: Path) -> dict[str, dict[str, float]]:
+    """Accuracies that can be had without a network, in points, by their words."""
+    one_class = np.full(len(test), np.bincount(test.labels).argmax())
     place = position_guess(read_manifest(dataset("mini"), root, "train"), test)
     return {
-        "chance (one class)": 100 * most,
-        "motion, from the mover's true place in one frame (best of 36)": place,
+        "chance (one class)": parts(one_class, test.labels),
+        "mover's true place in one frame, best of 36": {"motion": place},
     }
 
 
@@ -149,11 +136,12 @@ def into_readme(path: Path, table: str, foot: str) -> None:
     write_text(path, head + begin + table + "\n" + foot + "\n" + end + rest.split(end, 1)[1])
 
 
-def footnote(machine: dict[str, Any], date: str, clips: int, timed: list[dict[str, Any]]) -> str:
+def footnote(result: dict[str, Any]) -> str:
     """How and where it was measured, in a line."""
+    machine, clips, date = result["machine"], result["clips"], result["date"]
     ran = "; ".join(
         f"{t['family']} {t['full_ms']:.1f} ms full frame, {t['gfnet_ms']:.1f} ms GFNet with exits ({t['ratio']:.2f})"
-        for t in timed
+        for t in result["times"]
     )
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
     return (
@@ -163,45 +151,40 @@ def footnote(machine: dict[str, Any], date: str, clips: int, timed: list[dict[st
     )
 
 
-def measure(root: Path) -> tuple[dict[str, Any], str, str]:
-    """All figures, the table and its footnote."""
+def measure(root: Path) -> dict[str, Any]:
+    """All figures, in plain numbers."""
     test = read_manifest(dataset("mini"), root, "test")
     labels, objects, cache = test.labels, objects_of(test), root / "cache"
     rows = measured(test, cache)
-    apart, shares, guesses = claims(rows, labels, objects), closed(rows, labels, objects), without_networks(test, root)
-    timed = times(test, cache)
-    machine = {"cpu": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    date = time.strftime("%Y-%m-%d", time.gmtime())
-    result = {
+    return {
         "command": "make bench-mini",
-        "date": date,
-        "machine": machine,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": {"cpu": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__},
         "clips": len(labels),
         "failed": int(sum((r.guesses < 0).sum() for r in rows)),
-        "without_networks": guesses,
+        "without_networks": without_networks(test, root),
         "rows": [
             {"key": r.key, "name": r.title, "family": r.family, "seed": r.seed, "gmacs": r.gmacs}
             | parts(r.guesses, labels)
             | r.facts
             for r in rows
         ],
-        "differences": apart,
-        "gap_closed": shares,
-        "times": timed,
+        "differences": claims(rows, labels, objects),
+        "gap_closed": closed(rows, labels, objects),
+        "times": times(test, cache),
     }
-    table = markdown(rows, labels, apart, shares, guesses)
-    return result, table, footnote(machine, date, len(labels), timed)
 
 
 def main() -> int:
     """Measure, print, write."""
     try:
-        result, table, foot = measure(root_of(dataset("mini"), None))
+        result = measure(root_of(dataset("mini"), None))
     except GFNetVideoError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     write_text(Path("docs/mini.json"), json.dumps(result, indent=1) + "\n")
-    into_readme(Path("README.md"), table, foot)
+    table = markdown(result)
+    into_readme(Path("README.md"), table, footnote(result))
     print(table)
     return 0
 

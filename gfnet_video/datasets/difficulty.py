@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gfnet_video.datasets.manifest import Manifest
-from gfnet_video.datasets.truth import TRUTH, read_truth
-from gfnet_video.errors import DataError
+from gfnet_video.datasets.truth import TRUTH, known_of
 
 
 def difficulties(manifest: Manifest) -> np.ndarray | None:
@@ -14,12 +13,4 @@ def difficulties(manifest: Manifest) -> np.ndarray | None:
 
     Raises DataError where its file cannot be read or lacks a clip.
     """
-    file = manifest.root / TRUTH
-    if not file.is_file():
-        return None
-    rows, known = read_truth(file, "difficulty")
-    ids = [manifest.id(i) for i in range(len(manifest))]
-    strangers = [i for i in ids if i not in rows]
-    if strangers:
-        raise DataError(f"{file}: lacks {len(strangers)} clips of split {manifest.split!r}, such as {strangers[0]}")
-    return known[[rows[i] for i in ids]]
+    return known_of(manifest, "difficulty") if (manifest.root / TRUTH).is_file() else None

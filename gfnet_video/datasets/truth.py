@@ -28,6 +28,17 @@ def read_truth(path: Path, column: str) -> tuple[dict[str, int], np.ndarray]:
         raise DataError(f"{printable(path)}: cannot be read: {error}; make the data anew") from error
 
 
+def known_of(manifest: Manifest, column: str) -> np.ndarray:
+    """A column of the truth, one row for each clip (N,...). Raises DataError where it is broken or lacks a clip."""
+    file = manifest.root / TRUTH
+    rows, known = read_truth(file, column)
+    ids = [manifest.id(i) for i in range(len(manifest))]
+    strangers = [i for i in ids if i not in rows]
+    if strangers:
+        raise DataError(f"{file}: lacks {len(strangers)} clips of split {manifest.split!r}, such as {strangers[0]}")
+    return known[[rows[i] for i in ids]]
+
+
 def true_places(manifest: Manifest) -> np.ndarray:
     """Where the object is in every frame of each clip: (N,frames,2) float32, (y, x) as parts of the frame.
 

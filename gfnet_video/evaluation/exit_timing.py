@@ -78,7 +78,7 @@ def time_exits(model: GFNet, clips: Clips, rule: ExitRule) -> Timing:
     settings = settings_of(rule)
     places, pixels, decode = _read(clips, LEAST)
     forced = forced_centres(model, clips, places)
-    per_clip = sum(_round(model, pixels, forced, settings[-1].rule, batch)[0] for batch in BATCHES) / 1000
+    per_clip = sum(time_round(model, pixels, forced, settings[-1].rule, batch)[0] for batch in BATCHES) / 1000
     affordable = int(SECONDS / (per_clip * (ROUNDS + 1) * len(settings))) // LEAST * LEAST
     if affordable > LEAST and len(places) == LEAST:
         places, pixels, decode = _read(clips, min(MOST, affordable))
@@ -117,13 +117,13 @@ def _rounds(model: GFNet, pixels: Tensor, forced: Tensor | None, settings: Seque
         if number > FEWEST and time.perf_counter() - began > SECONDS:
             break
         for i, (setting, batch) in enumerate(pairs):
-            taken, exits[i] = _round(model, pixels, forced, setting.rule, batch)
+            taken, exits[i] = time_round(model, pixels, forced, setting.rule, batch)
             if number:  # the first round warms up
                 ms[i].append(taken)
     return [Timed(s, b, tuple(m), e) for (s, b), m, e in zip(pairs, ms, exits, strict=True)]
 
 
-def _round(model: GFNet, pixels: Tensor, forced: Tensor | None, rule: ExitRule, batch: int) -> tuple[float, Tensor]:
+def time_round(model: GFNet, pixels: Tensor, forced: Tensor | None, rule: ExitRule, batch: int) -> tuple[float, Tensor]:
     """Milliseconds a clip and the exits (n,) of clips (n,T,3,H,W) uint8 in batches; forced: as `forced_centres`."""
     seconds, exits = 0.0, []
     for first in range(0, len(pixels), batch):

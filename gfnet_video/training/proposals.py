@@ -1,11 +1,11 @@
 """Learning where to look from proposals that are spread over the whole frame, from class labels alone.
 
-Each frame gets a few patches, drawn evenly over all places where a patch may lie, and each is judged by what it adds:
-the log-odds of the true class. The policy then climbs the reward smoothed by a Gaussian around its centre, whose
-gradient such proposals estimate without bias (importance sampling with an even proposal: off-policy REINFORCE). Draws
-around the policy's own centres, as REINFORCE and PPO take them, learn little while the policy is far from anything;
-proposals also see what it has missed. Log-odds, because a confidence stands still where the model is sure already,
-and on training clips it soon is.
+Each frame gets a few patches, drawn evenly over all places where a patch may lie and a little beyond, and each is
+judged by what it adds: the log-odds of the true class. The policy then climbs the reward smoothed by a Gaussian around
+its centre, whose gradient such proposals estimate without bias (importance sampling with an even proposal: off-policy
+REINFORCE). Draws around the policy's own centres, as REINFORCE and PPO take them, learn little while the policy is far
+from anything; proposals also see what it has missed. Log-odds, because a confidence stands still where the model is
+sure already, and on training clips it soon is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def proposals_loss(
     assert model.policy is not None
     means = model.decisions(model.policy(seen.maps, None)[0])  # (B,A,2), A decisions a clip
     drawn = spread_evenly(tracks, means, generator)  # (M,B,A,2)
-    own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]).clamp(0, 1))  # (B,A) each
+    own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]))  # (B,A) each
     others = torch.stack(judged)  # (M,B,A)
     advantage = others - others.mean(0)
     advantage = advantage / (others.std(0) + FLOOR)
