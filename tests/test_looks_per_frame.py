@@ -79,12 +79,13 @@ def test_walking_and_executed_exits_are_forward(order: str, aggregator: str) -> 
     sure = (whole.step_logits[:, first] / 20).softmax(-1).amax(-1)
     rule = ExitRule((20.0,) * model.steps, (float(sure.mean()),) * model.steps)  # one clip leaves at its first look
     rule = replace(rule, thresholds=(2.0, *rule.thresholds[1:]) if first else rule.thresholds)
-    exits = run_batch(model, clip, rule)
-    assert torch.equal(exits.steps, rule.exits(whole.step_logits)) and first in exits.steps
-    assert torch.allclose(exits.logits, whole.step_logits[torch.arange(2), exits.steps], atol=1e-9)
-    said = [looked(model.config, int(s)) for s in exits.steps]
-    taken = rows.taken()
-    assert (taken.glances, taken.focuses) == (sum(s.glances for s in said), sum(s.focuses for s in said))
+    for seats in (2, 1):
+        exits = run_batch(model, clip, rule, seats=seats)
+        assert torch.equal(exits.steps, rule.exits(whole.step_logits)) and first in exits.steps
+        assert torch.allclose(exits.logits, whole.step_logits[torch.arange(2), exits.steps], atol=1e-9)
+        said = [looked(model.config, int(s)) for s in exits.steps]
+        taken = rows.taken()
+        assert (taken.glances, taken.focuses) == (sum(s.glances for s in said), sum(s.focuses for s in said))
 
 
 def test_both_orders_end_alike_and_forced_patches_reach_every_look() -> None:

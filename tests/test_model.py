@@ -228,9 +228,10 @@ def test_what_does_not_go_together_is_refused(changes: dict[str, object], words:
         models.config(**changes)
 
 
-@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize(("batch", "seats"), [(1, None), (5, None), (7, 3)])
 @pytest.mark.parametrize("name", ["interleaved", *OTHERS])
-def test_executed_exits_are_the_rule_on_all_steps(name: str, batch: int) -> None:
+def test_executed_exits_are_the_rule_on_all_steps(name: str, batch: int, seats: int | None) -> None:
+    """Also where clips wait for a seat and join others that are at later steps."""
     model = models.model(dtype=torch.float64, **OTHERS.get(name, ({}, 0))[0])
     frames, glanced = clips_for(model, batch)
     with torch.inference_mode():
@@ -241,7 +242,7 @@ def test_executed_exits_are_the_rule_on_all_steps(name: str, batch: int) -> None
     seen: list[int] = []
     if model.focus_net is not None:
         model.focus_net.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[:2].numel()))
-    exits = run_batch(model, frames, rule, glance_frames=glanced)
+    exits = run_batch(model, frames, rule, glance_frames=glanced, seats=seats)
     assert torch.equal(exits.steps, rule.exits(whole.step_logits))
     expected = whole.step_logits[torch.arange(batch), exits.steps]
     assert torch.allclose(exits.logits, expected, atol=1e-9)

@@ -1,4 +1,4 @@
-"""The exit loop on a batch: videos that are sure leave it, with their state's rows, and cost nothing from then on."""
+"""The exit loop on many clips: those that are sure leave their seat, which a waiting clip takes at once."""
 
 from __future__ import annotations
 
@@ -28,68 +28,104 @@ def run_batch(
     *,
     glance_frames: Tensor | None = None,
     centres: Tensor | None = None,
+    seats: int | None = None,
 ) -> Exits:
-    """Run the exit loop on clips (B,T,3,H,W), step by step, compacting the batch after every step.
+    """Run the exit loop on clips (B,T,3,H,W), step by step; what a clip's exit saves is not computed.
 
+    seats: how many clips are looked at together, None for all: a clip that leaves takes its state's row along, and the
+    next one that waits sits down, so that clips at different frames share each step. The answers do not depend on it.
     glance_frames (B,T',3,H,W): where the glance sees other frames of the clips than the focus does; centres (B,F,2)
     force the patches.
     """
-    rows = _Rows(model, len(frames), frames, rule)
+    hall = _Hall(model, len(frames), seats or len(frames), frames, rule)
     if model.glances_first:
-        _glance_first(model, frames, frames if glance_frames is None else glance_frames, rows, centres)
-        return rows.exits()
-    if model.config.temporal == "both":
-        rows.leave(model(frames).logits, 0, last=True)
-        return rows.exits()
-    state, each = State(), model.config.looks_per_frame
-    for i in range(each * frames.shape[1]):
-        frame = frames[rows.left, i // each : i // each + 1]
-        forced = None if centres is None else centres[rows.left, i : i + 1]
-        turn = model.again(frame, state, forced) if i % each else model.step(frame, state, forced, looks=1)
-        state, now, _ = turn
-        kept = rows.leave(now[:, -1], i, last=i == each * frames.shape[1] - 1)
-        if not len(kept):
-            break
-        state = state.select(kept)
-    return rows.exits()
+        _glance_first(model, frames, frames if glance_frames is None else glance_frames, hall, centres)
+    elif model.config.temporal == "both":
+        while len(clips := hall.admitted()):
+            hall.leave(model(frames[clips]).logits)
+    else:
+        _interleaved(model, frames, hall, centres)
+    return Exits(hall.logits, hall.steps)
 
 
-class _Rows:
-    """Which clips of a batch have not stopped (`left`), and what those that have left with."""
+class _Hall:
+    """Which clips are seated and at which step each is, how many wait, and what those that left had to say.
 
-    def __init__(self, model: GFNet, count: int, like: Tensor, rule: ExitRule) -> None:
-        self.rule, self.left = rule, torch.arange(count)
+    clips, turns (n,): of those seated, the clip's number and the step it takes next, on the CPU.
+    """
+
+    def __init__(self, model: GFNet, count: int, seats: int, like: Tensor, rule: ExitRule) -> None:
+        self.rule, self.count, self.seats, self.last = rule, count, seats, model.steps - 1
+        self.clips, self.turns, self.called = torch.empty(0).long(), torch.empty(0).long(), 0
         self.logits = torch.zeros(count, model.config.classes, dtype=like.dtype)
         self.steps = torch.zeros(count, dtype=torch.long)
 
-    def leave(self, logits: Tensor, step: int, *, last: bool) -> Tensor:
-        """Let those go that are sure after `step`, at the last one all; returns which rows of the present stay."""
-        self.logits[self.left], self.steps[self.left] = logits.cpu(), step
-        stay = ~self.rule.fires(logits, step) & torch.tensor(not last)
-        kept = stay.nonzero().squeeze(1)
-        self.left = self.left[kept.cpu()]
-        return kept
+    @property
+    def free(self) -> int:
+        """How many seats a waiting clip could take now."""
+        return min(self.seats - len(self.clips), self.count - self.called)
 
-    def exits(self) -> Exits:
-        return Exits(self.logits, self.steps)
+    def admitted(self) -> Tensor:
+        """Let waiting clips take the free seats, behind those that sit; returns who they are."""
+        new = torch.arange(self.called, self.called + self.free)
+        self.called += len(new)
+        self.clips, self.turns = torch.cat([self.clips, new]), torch.cat([self.turns, torch.zeros_like(new)])
+        return new
+
+    def leave(self, logits: Tensor, since: int = 0) -> Tensor:
+        """The seated clips from number `since` on have taken a step: let those go that are sure, or have no step left.
+
+        logits (n,K): what they said. Returns which rows of all that sat stay, where the logits are.
+        """
+        clips, turns = self.clips[since:], self.turns[since:]
+        self.logits[clips], self.steps[clips] = logits.cpu(), turns
+        stay = ~self.rule.fires(logits, turns).cpu() & (turns < self.last)
+        kept = torch.cat([torch.arange(since), stay.nonzero().squeeze(1) + since])
+        self.turns[since:] += 1
+        self.clips, self.turns = self.clips[kept], self.turns[kept]
+        return kept.to(logits.device)
 
 
-def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, rows: _Rows, forced: Tensor | None) -> None:
-    seen, _ = model.glance(glance_frames)
-    evidence, logits = model.aggregate(None, glance=seen)
-    kept = rows.leave(logits[:, -1], 0, last=False)
-    if not len(kept):
-        return
-    chosen = model.locate(model.repeated(seen.map[kept]))[0] if forced is None else forced[rows.left]
-    state, whole = State(evidence=evidence).select(kept), model.config.temporal == "both"
-    each = model.config.looks_per_frame
-    looks = each * frames.shape[1]
-    centres = model.spread(chosen, looks)
-    for i in range(1 if whole else looks):
-        part, at = (slice(None),) * 2 if whole else (slice(i, i + 1), slice(i // each, i // each + 1))
-        patch, focus = model.focus(frames[rows.left, at], centres[:, part], state.focus)
-        evidence, logits = model.aggregate(state.evidence, focus=patch, centres=centres[:, part])
-        kept = rows.leave(logits[:, -1], i + 1, last=whole or i == looks - 1)
-        if not len(kept):
+def _interleaved(model: GFNet, frames: Tensor, hall: _Hall, forced: Tensor | None) -> None:
+    state, each, again = State(), model.config.looks_per_frame, 0
+    while True:
+        if not again:  # all who sit have done with their frame
+            seated = len(hall.clips)
+            fresh = hall.admitted().new_full((len(hall.clips) - seated,), -1)
+            state = state.select(torch.cat([torch.arange(seated), fresh]).to(frames.device)) if seated else State()
+        if not len(hall.clips):
             return
-        centres, state = centres[kept], State(focus=focus, evidence=evidence).select(kept)
+        frame = frames[hall.clips, hall.turns // each][:, None]
+        centres = None if forced is None else forced[hall.clips, hall.turns][:, None]
+        turn = model.again(frame, state, centres) if again else model.step(frame, state, centres, looks=1)
+        state, logits, _ = turn
+        state = state.select(hall.leave(logits[:, -1]))
+        again = (again + 1) % each if len(hall.clips) else 0
+
+
+def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, hall: _Hall, forced: Tensor | None) -> None:
+    each, whole = model.config.looks_per_frame, model.config.temporal == "both"
+    state, centres = State(), frames.new_empty(0, each * frames.shape[1], 2)
+    while True:
+        if hall.free and len(hall.clips) <= (0 if whole else hall.seats // 2):  # a few glances at once are slow
+            fresh, where = _seated(model, glance_frames, hall, forced)
+            state, centres = state.joined(fresh), torch.cat([centres, model.spread(where, centres.shape[1])])
+        elif len(hall.clips):
+            looks = torch.arange(centres.shape[1])[None] if whole else hall.turns[:, None] - 1
+            where = centres[torch.arange(len(hall.clips))[:, None], looks]
+            patch, focus = model.focus(frames[hall.clips[:, None], looks // each], where, state.focus)
+            evidence, logits = model.aggregate(state.evidence, focus=patch, centres=where)
+            kept = hall.leave(logits[:, -1])
+            centres, state = centres[kept], State(focus=focus, evidence=evidence).select(kept)
+        else:
+            return
+
+
+def _seated(model: GFNet, glance_frames: Tensor, hall: _Hall, forced: Tensor | None) -> tuple[State, Tensor]:
+    """Glance at clips that wait; of those that are not sure already, the state and the centres of all their patches."""
+    before = len(hall.clips)
+    seen, _ = model.glance(glance_frames[hall.admitted()])
+    evidence, logits = model.aggregate(None, glance=seen)
+    stay = hall.leave(logits[:, -1], since=before)[before:] - before
+    where = model.locate(model.repeated(seen.map[stay]))[0] if forced is None else forced[hall.clips[before:]]
+    return State(evidence=evidence).select(stay), where

@@ -42,13 +42,14 @@ class ExitRule:
             raise ConfigError(f"confidence is {confidence}; expected above 0 and at most 1")
         return ExitRule(self.temperatures, (confidence,) * len(self.temperatures))
 
-    def probabilities(self, logits: Tensor, step: int) -> Tensor:
-        """Calibrated class probabilities (B,K) of the video-level logits (B,K) after `step` (0-based)."""
-        return (logits / self.temperatures[step]).softmax(-1)
+    def probabilities(self, logits: Tensor, step: int | Tensor) -> Tensor:
+        """Calibrated class probabilities (B,K) of the video-level logits (B,K) after `step` (0-based), the same for all
+        or one for each (B,)."""
+        return (logits / logits.new_tensor(self.temperatures)[step][..., None]).softmax(-1)
 
-    def fires(self, logits: Tensor, step: int) -> Tensor:
-        """(B,) bool: which videos stop after this step."""
-        return self.probabilities(logits, step).amax(-1) >= self.thresholds[step]
+    def fires(self, logits: Tensor, step: int | Tensor) -> Tensor:
+        """(B,) bool: which videos stop after this step, or each after its own (B,)."""
+        return self.probabilities(logits, step).amax(-1) >= logits.new_tensor(self.thresholds)[step]
 
     def exits(self, step_logits: Tensor) -> Tensor:
         """(B,) index of the step at which each video stops, from (B,S,K) logits of all steps."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gfnet_video.nn.aggregator import Evidence
@@ -32,11 +34,40 @@ class State:
             fresh = (rows < 0).view(-1, *[1] * (value.ndim - 1))
             return value[rows.clamp(min=0)].masked_fill(fresh, 0)
 
-        def walk(value: Any) -> Any:
-            if isinstance(value, Evidence | Recurrence):
-                return type(value)(*(pick(getattr(value, f.name)) for f in fields(value)))
-            if isinstance(value, tuple):
-                return tuple(pick(v) for v in value)
-            return None if value is None else pick(value)
+        held = (getattr(self, f.name) for f in fields(State))
+        return State(*(None if x is None else _rebuilt(x, tuple(map(pick, _tensors(x)))) for x in held))
 
-        return State(*(walk(getattr(self, f.name)) for f in fields(State)))
+    def joined(self, other: State) -> State:
+        """These rows and behind them those of another batch; what only one of the two holds is zeros in the other."""
+        if not (rows := _rows(self)):
+            return other
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(State))
+        return State(*(_joined(a, b, rows, _rows(other)) for a, b in pairs))
+
+
+def _joined(above: Any, below: Any, rows: int, more: int) -> Any:
+    held = above if above is not None else below
+    if held is None:
+        return None
+    upper = _tensors(above) if above is not None else [x.new_zeros(rows, *x.shape[1:]) for x in _tensors(below)]
+    lower = _tensors(below) if below is not None else [x.new_zeros(more, *x.shape[1:]) for x in _tensors(above)]
+    return _rebuilt(held, tuple(torch.cat(pair) for pair in zip(upper, lower, strict=True)))
+
+
+def _rows(state: State) -> int:
+    held = (x for f in fields(State) if (x := getattr(state, f.name)) is not None)
+    return next((len(tensor) for x in held for tensor in _tensors(x)), 0)
+
+
+def _tensors(value: Any) -> Sequence[Tensor]:
+    """The tensors of a part of the state, each with a row for a video."""
+    if isinstance(value, Tensor):
+        return (value,)
+    return value if isinstance(value, tuple) else [getattr(value, f.name) for f in fields(value)]
+
+
+def _rebuilt(value: Any, tensors: tuple[Tensor, ...]) -> Any:
+    """A part of the state of the same kind as `value`, of other tensors."""
+    if isinstance(value, Tensor):
+        return tensors[0]
+    return tensors if isinstance(value, tuple) else type(value)(*tensors)
