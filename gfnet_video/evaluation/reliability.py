@@ -66,7 +66,7 @@ def calibration_report(rule: ExitRule, step_logits: Tensor, labels: Tensor, exit
     right = step_logits.argmax(-1) == labels[:, None]  # (N,S)
     sure = {
         "before": step_logits.softmax(-1).amax(-1),
-        "after": torch.stack([rule.probabilities(step_logits[:, s], s).amax(-1) for s in steps], 1),
+        "after": rule.probabilities(step_logits, torch.arange(len(steps))).amax(-1),
     }
     rows = torch.arange(len(exits))
     left = {when: values[rows, exits] for when, values in sure.items()}

@@ -43,17 +43,17 @@ class ExitRule:
         return ExitRule(self.temperatures, (confidence,) * len(self.temperatures))
 
     def probabilities(self, logits: Tensor, step: int | Tensor) -> Tensor:
-        """Calibrated class probabilities (B,K) of the video-level logits (B,K) after `step` (0-based), the same for all
-        or one for each (B,)."""
+        """Calibrated class probabilities of video-level logits (...,K) after `step` (0-based): one for all, or as many
+        as broadcast to (...): each video's own (B,) of logits (B,K), all steps (S,) of logits (B,S,K).
+        """
         return (logits / logits.new_tensor(self.temperatures)[step][..., None]).softmax(-1)
 
     def fires(self, logits: Tensor, step: int | Tensor) -> Tensor:
-        """(B,) bool: which videos stop after this step, or each after its own (B,)."""
+        """(...) bool: which videos stop after this step; logits and step as `probabilities` takes them."""
         return self.probabilities(logits, step).amax(-1) >= logits.new_tensor(self.thresholds)[step]
 
     def exits(self, step_logits: Tensor) -> Tensor:
         """(B,) index of the step at which each video stops, from (B,S,K) logits of all steps."""
-        steps = step_logits.shape[1]
-        fired = torch.stack([self.fires(step_logits[:, s], s) for s in range(steps)], 1)
+        fired = self.fires(step_logits, torch.arange(step_logits.shape[1]))
         fired[:, -1] = True
         return fired.int().argmax(1)
