@@ -13,21 +13,27 @@ from typing import NamedTuple
 
 import click
 
+from gfnet_video.cli.memory import keep_memory
 from gfnet_video.errors import GFNetVideoError, printable, unknown
 
 
 class Verb(NamedTuple):
     home: str  # "module:click command"
     help: str  # stands here too, so that `--help` imports no verb
+    keeps: bool = False  # keeps freed memory: it runs large batches again and again
 
 
 VERBS = {
     "infer": Verb("gfnet_video.cli.infer:command", "Recognise videos: files, folders, globs."),
     "demo": Verb("gfnet_video.cli.demo:command", "Recognise the bundled clips and draw what was looked at."),
-    "eval": Verb("gfnet_video.cli.eval:command", "Measure accuracy, exits, GMACs and seconds on a data set."),
-    "calibrate": Verb("gfnet_video.cli.calibrate:command", "Fit the temperatures and exit thresholds of a checkpoint."),
+    "eval": Verb(
+        "gfnet_video.cli.eval:command", "Measure accuracy, exits, GMACs and seconds on a data set.", keeps=True
+    ),
+    "calibrate": Verb(
+        "gfnet_video.cli.calibrate:command", "Fit the temperatures and exit thresholds of a checkpoint.", keeps=True
+    ),
     "check": Verb("gfnet_video.cli.check:command", "Find broken, cut and strange videos, each with its reason."),
-    "train": Verb("gfnet_video.cli.train:command", "Train a model on a data set."),
+    "train": Verb("gfnet_video.cli.train:command", "Train a model on a data set.", keeps=True),
     "prepare": Verb("gfnet_video.cli.prepare:command", "Turn an official download SRC into the data set DST."),
 }
 
@@ -68,6 +74,9 @@ def group() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line on `args` (default: those of the process) and exit with its code."""
+    args = sys.argv[1:] if args is None else args
+    if args and args[0] in VERBS and VERBS[args[0]].keeps:
+        keep_memory()
     code = run(args)
     try:
         sys.stdout.flush()
