@@ -5,14 +5,20 @@ After a seek Decord returns other frames than asked for on some files, and `skip
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from gfnet_video.video._pyav import Counters
+
+_LOADING = Lock()
 
 
 class DecordFailed(Exception):
@@ -33,10 +39,35 @@ def in_sequence(path: str, indices: Sequence[int], counters: Counters) -> Iterat
         yield _array(frame)
 
 
+def loaded() -> Any:
+    """The module decord, loaded without CUDA: frames are decoded by the processor alone.
+
+    decord2 3.4.0, where it sees the package `nvidia` that comes with PyTorch, loads every CUDA library into the
+    process for all to see, libnvblas among them, which answers for the BLAS of whatever is loaded later: the first
+    convolution of a torch imported after it ended with a segmentation fault. It also took 685 MB in place of 36.
+    """
+    if "decord" not in sys.modules:
+        with _LOADING, _hidden("nvidia"):
+            importlib.import_module("decord")
+    return sys.modules["decord"]
+
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Within, the package is one that is not installed."""
+    held = sys.modules.get(package)
+    sys.modules[package] = None  # type: ignore[assignment]  # what the import system takes for absent
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+        if held is not None:
+            sys.modules[package] = held
+
+
 def _open(path: str) -> Any:
     try:
-        import decord
-
+        decord = loaded()
         decord.logging.set_level(decord.logging.QUIET)
         # An absolute path can never be taken for a protocol. One thread: no decoding ahead of what is asked.
         # fault_tol: where it cannot decode, Decord repeats the nearest frame; even one such frame is an error.

@@ -35,12 +35,23 @@ def test_the_frames_are_those_that_were_asked_for(clips: Clips, variant: str, fr
 @pytest.mark.parametrize("frames", [80, 400])
 def test_the_trap_is_a_trap(clips: Clips, variant: str, frames: int) -> None:
     """Plain Decord, seeking as it does by itself, returns other frames and says nothing."""
-    import decord
-
+    decord = _decord.loaded()
     decord.logging.set_level(decord.logging.QUIET)
     wanted = uniform_indices(frames, 8)
     batch = decord.VideoReader(str(clips[variant, frames])).get_batch(wanted).asnumpy()
     assert [number(f) for f in batch] != wanted
+
+
+def test_a_reader_opened_before_torch_is_imported_leaves_it_whole(clips: Clips) -> None:
+    """decord2 by itself loads libnvblas where PyTorch brings one, and a convolution then crashes."""
+    script = (
+        "import sys; from gfnet_video.video.reader import VideoReader; v = VideoReader(sys.argv[1], reader='decord'); "
+        "list(v.read([0])); assert 'decord' in sys.modules and 'torch' not in sys.modules; import torch; "
+        "print(torch.nn.Conv2d(3, 8, 3)(torch.randn(1, 3, 32, 32)).shape[1])"
+    )
+    path = str(clips["x264_mp4", 80])
+    ran = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=120)
+    assert (ran.returncode, ran.stdout) == (0, "8\n"), ran.stderr
 
 
 @every_file
