@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import tempfile
@@ -14,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from gfnet_video import hub
 from gfnet_video.config import Config
 from gfnet_video.errors import CheckpointError, ConfigError, unknown
 from gfnet_video.files import write_text
@@ -43,6 +45,23 @@ class Recogniser(GFNet):
     def __init__(self, card: Card) -> None:
         super().__init__(card.config.model)
         self.card = card
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> Recogniser:
+        """`load`, under the name that users of the Hub know."""
+        return load(name)
+
+    def save_pretrained(self, folder: str | Path, *, licence: str = "") -> None:
+        """Write the checkpoint and a README.md that introduces it; licence: of the weights, such as apache-2.0."""
+        folder = Path(folder)
+        save(folder, self, self.card)
+        write_text(folder / hub.PAGE, hub.page(_read_json(folder / "config.json"), licence=licence))
+
+    def push_to_hub(self, repo: str, *, licence: str = "", private: bool = False, token: str | None = None) -> str:
+        """Send what `save_pretrained` writes to the Hub as `repo`, org/name; returns its address there."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, licence=licence)
+            return hub.sent(Path(folder), repo, private=private, token=token)
 
 
 def save(folder: Path, model: GFNet, card: Card, *, half: bool = False) -> None:
@@ -112,13 +131,18 @@ def find(name: str | Path) -> Path:
     raise CheckpointError(unknown("model", name, (p.name for p in BUNDLED.glob("*") if p.is_dir())))
 
 
+def list_models(pattern: str = "*") -> list[str]:
+    """The names of the bundled models that fit a pattern such as `*mini*`, as timm's function of this name."""
+    return fnmatch.filter(sorted(p.parent.name for p in BUNDLED.glob("*/config.json")), pattern)
+
+
 def load(name: str | Path, *, verify: bool = False) -> Recogniser:
-    """Load a model in eval mode from a bundled name or a folder.
+    """Load a model in eval mode from a bundled name, a folder, or the Hugging Face Hub: `hf-hub:org/name`.
 
     verify: also run the self-test. Raises CheckpointError for a folder that is absent, broken or does not fit, naming
     every missing, unexpected and misshapen tensor.
     """
-    folder = find(name)
+    folder = hub.fetched(str(name)) if hub.on_hub(name) else find(name)
     data = _read_json(folder / "config.json")
     card = _card(data, folder)
     model = Recogniser(card)

@@ -12,7 +12,7 @@ from gfnet_video.cli.main import VERBS
 
 @click.command("eval", help=VERBS["eval"].help)
 @click.option(
-    "--model", "name", default=DEFAULT_MODEL, show_default=True, help="A bundled name or a checkpoint folder."
+    "--model", "name", default=DEFAULT_MODEL, show_default=True, help="A bundled name, a folder or hf-hub:org/name."
 )
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("--dataset", "data_name", default=None, help="A name of the catalog; else SOURCE: a run, or your clips.")

@@ -1,0 +1,103 @@
+"""A checkpoint on its way to the Hub and back, with the Hub's own library and no network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import gfnet_video as gf
+from gfnet_video.checkpoint import BUNDLED, Recogniser
+from gfnet_video.errors import CheckpointError
+
+NAME = "gfnet_tsm_mobilenetv2.mini"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def model() -> Recogniser:
+    return gf.load(NAME)  # type: ignore[no-any-return]
+
+
+def cached(home: Path, repo: str) -> None:
+    """A model as the Hub's library keeps what it has fetched."""
+    kept = home / "hub" / ("models--" + repo.replace("/", "--"))
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(COMMIT)
+    (kept / "snapshots").mkdir()
+    os.symlink(BUNDLED / NAME, kept / "snapshots" / COMMIT)
+
+
+def loaded(name: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """`gf.load(name)` in a process without a network whose Hub folder is `home`."""
+    script = (
+        "import sys, gfnet_video as gf\n"
+        "try: print(gf.load(sys.argv[1], verify=True).card.config.name)\n"
+        "except gf.CheckpointError as error: print('refused:', error)"
+    )
+    offline = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGINGFACE"))}
+    offline |= {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", script, name], env=offline, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize("revision", ["", f"@{COMMIT}"])
+def test_what_was_fetched_before_loads_without_a_network(tmp_path: Path, revision: str) -> None:
+    cached(tmp_path, "org/model")
+    ran = loaded(f"hf-hub:org/model{revision}", tmp_path)
+    assert ran.stdout.strip() == "gfnet_tsm_mobilenetv2", ran.stderr
+
+
+def test_what_cannot_be_fetched_is_an_error_with_words(tmp_path: Path) -> None:
+    for name in ("hf-hub:org/absent", "hf-hub:not a name//"):
+        said = loaded(name, tmp_path).stdout
+        assert said.startswith(f"refused: {name}: could not be fetched") and "save_pretrained" in said
+
+
+def test_a_saved_model_comes_back_the_same_and_introduces_itself(model: Recogniser, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "mine", licence="apache-2.0")
+    back = Recogniser.from_pretrained(tmp_path / "mine")
+    assert back.card == model.card
+    assert all(torch.equal(a, b) for a, b in zip(back.state_dict().values(), model.state_dict().values(), strict=True))
+    said = (tmp_path / "mine" / "README.md").read_text()
+    assert "license: apache-2.0" in said and "mobilenetv2_100 at 36 pixels" in said and "train clips: 3000" in said
+    assert f"dev: top1 {100 * model.card.results['dev']['top1']:.1f} %" in said
+
+
+def test_what_is_pushed_is_what_is_saved(model: Recogniser, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    sent: dict[str, Any] = {}
+
+    def create(self: Any, repo: str, **how: Any) -> str:
+        sent["private"] = how["private"]
+        return f"https://huggingface.co/{repo}"
+
+    def upload(self: Any, *, repo_id: str, folder_path: Path, allow_patterns: list[str]) -> None:
+        sent["files"] = {p.name for p in Path(folder_path).iterdir()} & set(allow_patterns)
+        sent["config"] = json.loads((Path(folder_path) / "config.json").read_text())["config"]["name"]
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", create)
+    monkeypatch.setattr(huggingface_hub.HfApi, "upload_folder", upload)
+    assert model.push_to_hub("org/model", private=True) == "https://huggingface.co/org/model"
+    assert sent == {
+        "private": True,
+        "files": {"README.md", "config.json", "model.safetensors"},
+        "config": "gfnet_tsm_mobilenetv2",
+    }
+
+
+def test_models_are_listed_by_pattern() -> None:
+    assert NAME in gf.list_models() and gf.list_models("*mini*") == [NAME] and gf.list_models("*sthv2*") == []
+
+
+def test_a_name_that_is_none_is_still_told_what_there_is() -> None:
+    with pytest.raises(CheckpointError, match=f"did you mean '{NAME}'"):
+        gf.load("gfnet_tsm_mobilenet.mini")
