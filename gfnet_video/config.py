@@ -139,6 +139,19 @@ class ModelConfig:
         """How many looks the focus takes; 0 without one."""
         return 0 if self.focus is None else self.focus_frames or self.frames * self.looks_per_frame
 
+    @property
+    def steps(self) -> int:
+        """How many steps a whole clip takes: the focus looks, or without a focus the frames; glance_first one before
+        them; `both` one for each pass."""
+        if self.temporal == "both":
+            return 1 + (self.focus is not None)
+        return (self.looks or self.frames) + self.glances_first
+
+    @property
+    def glances_first(self) -> bool:
+        """Whether the whole clip is glanced at before the first focus look."""
+        return self.focus is not None and self.order == "glance_first"
+
 
 @dataclass(frozen=True)
 class StageConfig:

@@ -77,16 +77,13 @@ class GFNet(nn.Module):
 
     @property
     def steps(self) -> int:
-        """How many steps a whole clip takes: the focus looks, or without a focus the frames; glance_first one before
-        them; `both` one for each pass."""
-        if self.config.temporal == "both":
-            return 1 + (self.focus_net is not None)
-        return (self.config.looks or self.config.frames) + self.glances_first
+        """How many steps a whole clip takes."""
+        return self.config.steps
 
     @property
     def glances_first(self) -> bool:
         """Whether the whole clip is glanced at before the first focus look."""
-        return self.focus_net is not None and self.config.order == "glance_first"
+        return self.config.glances_first
 
     # -- the four looks ---------------------------------------------------------------------------------------------
 

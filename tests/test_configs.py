@@ -9,7 +9,7 @@ import pytest
 from gfnet_video import configs
 from gfnet_video.config import ModelConfig, dump_config, load_config
 from gfnet_video.datasets.catalog import CATALOG
-from gfnet_video.inference.macs import LookMacs, count_macs, looked
+from gfnet_video.engines.macs import LookMacs, count_macs, looked
 from gfnet_video.model import GFNet
 
 FILES = sorted(Path(configs.__path__[0]).glob("*.yaml"))

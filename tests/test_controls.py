@@ -17,11 +17,11 @@ from gfnet_video.config import Config, StageConfig, TrainConfig
 from gfnet_video.datasets.clips import Clips, View, open_clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.truth import true_places
+from gfnet_video.engines.macs import Looked, count_macs, looked
 from gfnet_video.errors import ConfigError, DataError, VideoError
 from gfnet_video.evaluation.evaluate import evaluate
 from gfnet_video.evaluation.metrics import step_logits_of
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.inference.macs import Looked, count_macs, looked
 from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.controls import random_centres
 from gfnet_video.nn.exit_rule import ExitRule

@@ -12,9 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gfnet_video.checkpoint import Card, load, save
 from gfnet_video.config import Config, StageConfig, TrainConfig
+from gfnet_video.engines.macs import count_macs, looked
 from gfnet_video.errors import ConfigError
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.inference.macs import count_macs, looked
 from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.nn.gru_aggregator import GRUAggregator

@@ -13,9 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 import gfnet_video as gf
 from gfnet_video.checkpoint import Card, load, save
 from gfnet_video.config import Config, StageConfig, TrainConfig
+from gfnet_video.engines.macs import Looked, count_macs, looked
 from gfnet_video.errors import ConfigError
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.inference.macs import Looked, count_macs, looked
 from gfnet_video.inference.overlay import draw
 from gfnet_video.inference.runner import Options
 from gfnet_video.model import GFNet

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from gfnet_video.engines.macs import looked
 from gfnet_video.errors import ConfigError
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.inference.macs import looked
 from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.nn.state import State

@@ -91,7 +91,7 @@ def command(
     if curve is not None:
         check_ready(curve, manifest)
     clips = open_clips(manifest, model.config, opened.cache(manifest.root) if cache else None)
-    rule = rule_of(model.card, Options(confidence, not no_exit))
+    rule = rule_of(model.card.rule, Options(confidence, not no_exit))
     found = evaluate(model, clips, rule, batch=batch)
     if rows is not None:
         write_text(rows, "".join(json.dumps(r) + "\n" for r in found.rows))

@@ -16,6 +16,7 @@ from gfnet_video.datasets.clips import Clips
 from gfnet_video.datasets.difficulty import difficulties
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.truth import TRUTH
+from gfnet_video.engines.macs import costs_of
 from gfnet_video.errors import DataError
 from gfnet_video.evaluation.breakdown import (
     by_difficulty,
@@ -34,7 +35,6 @@ from gfnet_video.evaluation.per_class import per_class
 from gfnet_video.evaluation.pictures import check_matplotlib, draw
 from gfnet_video.evaluation.reliability import calibration_report
 from gfnet_video.files import write_text
-from gfnet_video.inference.macs import costs_of
 from gfnet_video.inference.report import encodable
 from gfnet_video.nn.exit_rule import ExitRule
 

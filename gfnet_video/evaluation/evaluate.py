@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gfnet_video.checkpoint import Recogniser
 from gfnet_video.datasets.clips import Clips
+from gfnet_video.engines.macs import costs_of
 from gfnet_video.errors import DataError
 from gfnet_video.evaluation.metrics import (
     StepLogits,
@@ -26,7 +27,6 @@ from gfnet_video.evaluation.metrics import (
     truth_of,
 )
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.inference.macs import costs_of
 from gfnet_video.nn.exit_rule import ExitRule
 
 

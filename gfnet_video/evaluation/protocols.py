@@ -11,8 +11,8 @@ import torch
 from gfnet_video.checkpoint import Recogniser
 from gfnet_video.datasets.clips import View, open_clips
 from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.engines.macs import count_macs, looked
 from gfnet_video.evaluation.metrics import accuracy, mean_average_precision, step_logits_of, truth_of
-from gfnet_video.inference.macs import count_macs, looked
 from gfnet_video.nn.device import device_of
 
 # TSM's two: one clip and the centre crop; two clips and three squares along the longer side, at full resolution.

@@ -13,9 +13,10 @@ from torch import Tensor
 from gfnet_video.checkpoint import find, load, rewrite_card
 from gfnet_video.datasets.clips import open_clips
 from gfnet_video.datasets.source import Source
+from gfnet_video.engines.macs import costs_of
+from gfnet_video.engines.torch_engine import precision_of
 from gfnet_video.evaluation.calibration import Budget, Risk, calibrate
 from gfnet_video.evaluation.metrics import accuracy, readable, step_logits_of
-from gfnet_video.inference.macs import costs_of
 from gfnet_video.inference.validity import conditions
 from gfnet_video.nn.exit_rule import ExitRule
 
@@ -40,7 +41,7 @@ def calibrate_folder(folder: Path, source: Source, split: str, goal: Risk | Budg
         "clips": len(labels),
         "failed": len(steps.failed),
         "digest": manifest.digest(),
-        **conditions(model),
+        **conditions(model.config, precision_of(model)),
         "mode": type(goal).__name__.lower(),
         **asdict(goal),
         "fitted": len(found.fitted),

@@ -9,31 +9,35 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gfnet_video.checkpoint import Recogniser
+from gfnet_video.engines.engine import Engine
+from gfnet_video.engines.opening import engine_of
 from gfnet_video.errors import VideoError
-from gfnet_video.inference.macs import LookMacs, count_macs
 from gfnet_video.inference.report import Outcome
 from gfnet_video.inference.runner import Opened, Options, open_video, predict
 from gfnet_video.video.remote import ReadingWorker, RemoteReader, reading
 from gfnet_video.video.worker import LIMITS, Limits
 
+if TYPE_CHECKING:
+    from gfnet_video.checkpoint import Recogniser
+
 
 def predict_many(
-    model: Recogniser, paths: Iterable[Path], options: Options, limits: Limits | None = None
+    model: Recogniser | Engine, paths: Iterable[Path], options: Options, limits: Limits | None = None
 ) -> Iterator[Outcome]:
     """A Prediction or the VideoError of each path, in order, as each is done; the same as `predict` gives of each.
 
     limits: what decoding one file may cost. Without any a single file is decoded in this process, and several within
     the usual ones. Raises OSError where no process can be started.
     """
-    listed, macs = list(paths), count_macs(model)
+    listed, engine = list(paths), engine_of(model)
     if limits is None and len(listed) == 1:
-        yield from _each(model, listed, options, macs)
+        yield from _each(engine, listed, options)
         return
     worker = ReadingWorker(reading, limits or LIMITS)
     try:
-        yield from _each(model, listed, replace(options, video=partial(_open, worker=worker)), macs)
+        yield from _each(engine, listed, replace(options, video=partial(_open, worker=worker)))
     finally:
         worker.close()
 
@@ -43,9 +47,9 @@ def _open(path: Path, *, worker: ReadingWorker, reader: str) -> Opened:
     return open_video(path) if path.is_dir() else RemoteReader(path, worker=worker, reader=reader)
 
 
-def _each(model: Recogniser, paths: list[Path], options: Options, macs: LookMacs) -> Iterator[Outcome]:
+def _each(engine: Engine, paths: list[Path], options: Options) -> Iterator[Outcome]:
     for path in paths:
         try:
-            yield predict(model, path, options=options, macs=macs)
+            yield predict(engine, path, options=options)
         except VideoError as error:
             yield error

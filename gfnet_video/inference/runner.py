@@ -6,27 +6,32 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
-from gfnet_video.checkpoint import Card, Recogniser
 from gfnet_video.config import ModelConfig
 from gfnet_video.datasets.frame_folders import FolderReader, template_in
+from gfnet_video.engines.engine import About, Engine, Turn, fires, probabilities
+from gfnet_video.engines.macs import looked
+from gfnet_video.engines.opening import engine_of
+from gfnet_video.engines.timing import Seconds, timed_items
 from gfnet_video.errors import VideoError
-from gfnet_video.inference.macs import LookMacs, count_macs, looked
-from gfnet_video.inference.timing import Seconds, timed_items, timed_looks
 from gfnet_video.inference.validity import elsewhere
-from gfnet_video.nn.controls import random_centres
-from gfnet_video.nn.device import device_of
+from gfnet_video.nn.draws import drawn_centres
 from gfnet_video.nn.exit_rule import ExitRule
-from gfnet_video.records import Prediction, Step
+from gfnet_video.records import Prediction
 from gfnet_video.video.reader import VideoEnded, VideoReader
 from gfnet_video.video.remote import RemoteReader
 from gfnet_video.video.samplers import sampled
-from gfnet_video.video.transforms import normalise, resize_crop
+
+if TYPE_CHECKING:  # an exported model loads no torch
+    from torch import Tensor
+
+    from gfnet_video.checkpoint import Recogniser
 
 Opened = VideoReader | RemoteReader | FolderReader
 
@@ -50,11 +55,11 @@ class Options:
     video: Callable[..., Opened] = open_video
 
 
-def rule_of(card: Card, options: Options) -> ExitRule:
-    """The exit rule that holds under these options."""
+def rule_of(stored: ExitRule, options: Options) -> ExitRule:
+    """The exit rule that holds under these options, of a model with the stored one."""
     if not options.exits:
-        return ExitRule.never(len(card.rule.temperatures), card.rule.temperatures)
-    return card.rule if options.confidence is None else card.rule.at(options.confidence)
+        return ExitRule.never(len(stored.temperatures), stored.temperatures)
+    return stored if options.confidence is None else stored.at(options.confidence)
 
 
 def frames(model: Recogniser, path: str | Path, *, reader: str = "auto") -> Iterator[Tensor]:
@@ -63,53 +68,50 @@ def frames(model: Recogniser, path: str | Path, *, reader: str = "auto") -> Iter
     Those of the glance, each decoded when it is asked for. Raises VideoError; VideoEnded where the file ends before its
     header says.
     """
+    from gfnet_video.nn.device import device_of
+    from gfnet_video.video.transforms import normalise, resize_crop
+
+    config = model.config
     with open_video(path, reader=reader) as video:
-        indices, _ = indices_of(model.config, _claimed(video))
-        yield from _frames(model, video, indices, defaultdict(float))
+        indices, _ = indices_of(config, _claimed(video))
+        for pixels in _in_order(video, indices):
+            small = resize_crop(pixels[None], frame_side=config.frame_side, short_side=config.short_side)
+            yield normalise(small.to(device_of(model)), config.mean, config.std)
 
 
 def predict(
-    model: Recogniser,
+    model: Recogniser | Engine,
     path: str | Path,
     *,
     confidence: float | None = None,
     exits: bool = True,
     options: Options | None = None,
-    macs: LookMacs | None = None,
 ) -> Prediction:
     """Recognise one video; what an exit saves is neither decoded nor computed.
 
     Where the file ends before its header says, the clip is sampled once more on its true count, and a warning says so.
-    confidence, exits: as in Options, which holds the rest; macs: pass `count_macs(model)` when predicting many.
+    model: when predicting many, pass one engine (`open_engine`, `TorchEngine`), for a model's costs are counted anew at
+    each call. confidence, exits: as in Options, which holds the rest.
     Raises VideoError naming the file and the reason, ConfigError for a confidence outside (0, 1].
     """
-    options = options or Options(confidence, exits)
-    macs = macs or count_macs(model)
+    options, engine = options or Options(confidence, exits), engine_of(model)
     try:
-        return _predict(model, path, options, macs, None)
+        return _predict(engine, path, options, None)
     except VideoEnded as early:
         if early.frames < 1:
             raise
-        return _predict(model, path, options, macs, early.frames)
+        return _predict(engine, path, options, early.frames)
 
 
-def _predict(
-    model: Recogniser, path: str | Path, options: Options, macs: LookMacs, true_count: int | None
-) -> Prediction:
+def _predict(engine: Engine, path: str | Path, options: Options, true_count: int | None) -> Prediction:
     seconds: Seconds = defaultdict(float)
-    rule = rule_of(model.card, options)
+    about = engine.about
+    rule = rule_of(about.rule, options)
     began = time.perf_counter()
-    with options.video(path, reader=options.reader) as video, timed_looks(model, seconds):
+    with options.video(path, reader=options.reader) as video:
         claimed = _claimed(video)
-        indices = indices_of(model.config, true_count or claimed)
-        glance, focus = (_frames(model, video, some, seconds) for some in indices)
-        seen = {"glance_frames": glance} if indices[1] else {}
-        taken: list[Step] = []
-        forced = _forced(model, path)
-        for step in model.walk(focus if indices[1] else glance, chunk=options.chunk, centres=forced, **seen):
-            taken.append(step)
-            if bool(rule.fires(step.logits, step.index)):
-                break
+        indices = indices_of(about.config, true_count or claimed)
+        taken = _taken(engine, rule, options.chunk, _forced(about.config, path), video, indices, seconds)
     seconds["total"] = time.perf_counter() - began
     warnings = []
     if true_count is not None:
@@ -117,15 +119,35 @@ def _predict(
             f"the header claims {claimed} frames but {true_count} decode: sampled once more on the true count"
         )
     if options.exits and options.confidence is None:
-        warnings += elsewhere(model, chunk=options.chunk)
-    return _summary(model, path, rule, taken, indices, dict(seconds), macs, options.chunk, tuple(warnings))
+        warnings += elsewhere(about, chunk=options.chunk)
+    return _summary(about, path, rule, taken, indices, dict(seconds), options.chunk, tuple(warnings))
 
 
-def _forced(model: Recogniser, path: str | Path) -> Tensor | None:
+def _taken(
+    engine: Engine,
+    rule: ExitRule,
+    chunk: int,
+    forced: np.ndarray | None,
+    video: Opened,
+    indices: tuple[list[int], list[int]],
+    seconds: Seconds,
+) -> list[Turn]:
+    """The steps up to the exit."""
+    glance, focus = (_frames(engine, video, some, seconds) for some in indices)
+    others = {"glance_frames": glance} if indices[1] else {}
+    taken: list[Turn] = []
+    looks = engine.walk(focus if others else glance, chunk=chunk, centres=forced, seconds=seconds, **others)
+    with closing(looks):  # leaving the loop is the exit
+        for turn in looks:
+            taken.append(turn)
+            if fires(rule, turn):
+                break
+    return taken
+
+
+def _forced(config: ModelConfig, path: str | Path) -> np.ndarray | None:
     """The centres (1,F,2) of a model that looks at random places: those of the clip of the file's name."""
-    if model.config.where != "random":
-        return None
-    return random_centres(Path(path).stem, range(model.config.looks))[None].to(device_of(model))
+    return drawn_centres(Path(path).stem, range(config.looks))[None] if config.where == "random" else None
 
 
 def indices_of(config: ModelConfig, total: int) -> tuple[list[int], list[int]]:
@@ -141,12 +163,10 @@ def _claimed(video: Opened) -> int:
     return count
 
 
-def _frames(model: Recogniser, video: Opened, indices: list[int], seconds: Seconds) -> Iterator[Tensor]:
-    config = model.config
+def _frames(engine: Engine, video: Opened, indices: list[int], seconds: Seconds) -> Iterator[np.ndarray]:
     for pixels in timed_items(_in_order(video, indices), seconds, "decode"):
         began = time.perf_counter()
-        small = resize_crop(pixels[None], frame_side=config.frame_side, short_side=config.short_side)
-        ready = normalise(small.to(device_of(model)), config.mean, config.std)
+        ready = engine.cut(pixels)[None]
         seconds["preprocess"] += time.perf_counter() - began
         yield ready
 
@@ -163,37 +183,33 @@ def _in_order(video: Opened, indices: list[int]) -> Iterator[np.ndarray]:
 
 
 def _summary(
-    model: Recogniser,
+    about: About,
     path: str | Path,
     rule: ExitRule,
-    taken: list[Step],
+    taken: list[Turn],
     indices: tuple[list[int], list[int]],
     seconds: dict[str, float],
-    macs: LookMacs,
     chunk: int,
     warnings: tuple[str, ...],
 ) -> Prediction:
-    last = taken[-1]
-    scores = rule.probabilities(last.logits, last.index)[0]
-    top = scores.topk(min(5, len(scores)))
-    names = model.card.classes
-    centres = tuple((float(s.centre[0, 0]), float(s.centre[0, 1])) for s in taken if s.centre is not None)
-    steps = model.steps
-    seen = looked(model.config, last.index, chunk)
+    last, steps = taken[-1].index, about.config.steps
+    scores = probabilities(rule, taken[-1])[0]
+    top = [(about.classes[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:5]]
+    seen = looked(about.config, last, chunk)
     decoded = indices[0][: seen.glances] + indices[1][: seen.focuses]
     return Prediction(
         path=str(path),
-        label=names[int(top.indices[0])],
-        score=float(top.values[0]),
-        top5=tuple((names[int(i)], float(v)) for v, i in zip(*top, strict=True)),
-        exit_step=last.index + 1,
+        label=top[0][0],
+        score=top[0][1],
+        top5=tuple(top),
+        exit_step=last + 1,
         steps=steps,
-        exited=last.index + 1 < steps,
+        exited=last + 1 < steps,
         frames_decoded=len(decoded),
         frame_indices=tuple(decoded),
-        patches=centres,
-        gmacs=macs.of(seen),
+        patches=tuple((float(t.centre[0, 0]), float(t.centre[0, 1])) for t in taken if t.centre is not None),
+        gmacs=about.macs.of(seen),
         seconds=seconds,
-        step_scores=tuple(float(rule.probabilities(s.logits, s.index).max()) for s in taken),
+        step_scores=tuple(float(probabilities(rule, t)[0].max()) for t in taken),
         warnings=warnings,
     )

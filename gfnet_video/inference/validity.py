@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import torch
-
-from gfnet_video.checkpoint import Recogniser
-from gfnet_video.nn.device import device_of
+from gfnet_video.config import ModelConfig
+from gfnet_video.engines.engine import About
 
 
-def conditions(model: Recogniser, *, chunk: int = 1) -> dict[str, str | int]:
+def conditions(config: ModelConfig, precision: str, *, chunk: int = 1) -> dict[str, str | int]:
     """What thresholds depend on beside the weights: sampler, frames a clip, order of looks, chunk, precision."""
-    config = model.config
     return {
         "sampler": config.sampler,
         "frames": config.frames,
         "order": config.order,
         "chunk": chunk,
-        "precision": _precision(model),
+        "precision": precision,
     }
 
 
-def elsewhere(model: Recogniser, *, chunk: int = 1) -> tuple[str, ...]:
-    """A sentence for each condition that is another than the stored thresholds' own; what the card leaves out fits."""
-    held = model.card.valid_for
-    now = conditions(model, chunk=chunk)
+def elsewhere(about: About, *, chunk: int = 1) -> tuple[str, ...]:
+    """A sentence for each condition that is another than the stored thresholds' own; what the model leaves out fits."""
+    held = about.valid_for
+    now = conditions(about.config, about.precision, chunk=chunk)
     return tuple(
         f"thresholds were found for {name} {held[name]}, used with {value}"
         for name, value in now.items()
         if held.get(name, value) != value
     )
-
-
-def _precision(model: Recogniser) -> str:
-    """What the networks compute in: autocast's type where it is on, else the weights'."""
-    kind = device_of(model).type
-    if torch.is_autocast_enabled(kind):
-        return str(torch.get_autocast_dtype(kind)).removeprefix("torch.")
-    return str(next(model.parameters()).dtype).removeprefix("torch.")

@@ -5,24 +5,18 @@ Each stands in a policy's place: maps and state in, centres and state out. None 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gfnet_video.errors import ConfigError
+from gfnet_video.nn.draws import drawn_centres
 
 
 def random_centres(clip: str, looks: Iterable[int]) -> Tensor:
-    """Centres (n,2), uniform in [0, 1], of the looks of a clip by their numbers.
-
-    Each is drawn from the clip's name and its own number alone, so neither batch nor order nor chunk changes it.
-    """
-    name = int.from_bytes(hashlib.sha256(clip.encode("utf-8", "surrogateescape")).digest()[:8], "big")
-    drawn = [np.random.default_rng([name, look]).random(2) for look in looks]
-    return torch.from_numpy(np.array(drawn, np.float32).reshape(-1, 2))
+    """`drawn_centres` (n,2) as a tensor."""
+    return torch.from_numpy(drawn_centres(clip, looks))
 
 
 class Middle(nn.Module):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gfnet_video.errors import ConfigError
+
+if TYPE_CHECKING:  # a rule is numbers, which engines without torch read too
+    from torch import Tensor
 
 NEVER = 2.0  # no probability reaches it
 
@@ -54,6 +55,8 @@ class ExitRule:
 
     def exits(self, step_logits: Tensor) -> Tensor:
         """(B,) index of the step at which each video stops, from (B,S,K) logits of all steps."""
+        import torch
+
         fired = self.fires(step_logits, torch.arange(step_logits.shape[1]))
         fired[:, -1] = True
         return fired.int().argmax(1)

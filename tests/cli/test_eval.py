@@ -13,7 +13,7 @@ import pytest
 from gfnet_video.checkpoint import load
 from gfnet_video.cli.calibrate import in_words
 from gfnet_video.cli.main import run
-from gfnet_video.inference.macs import count_macs, looked
+from gfnet_video.engines.macs import count_macs, looked
 from gfnet_video.inference.validity import conditions
 from tests import trees
 
@@ -119,14 +119,14 @@ def test_calibrate_stores_the_rule_and_where_it_holds(forty: list[str], capfd: p
     assert (held["clips"], held["failed"], held["fitted"], held["tested"]) == (43, 1, 21, 22)
     assert (held["dataset"], held["split"], held["mode"], held["max_drop"]) == ("sthv2", "dev", "risk", 0.985)
     assert held["confidence"] == 0.5 and "gmacs" not in held
-    assert conditions(load(model)) == {
+    assert conditions(load(model).config, "float32") == {
         "sampler": "uniform",
         "frames": 6,
         "order": "interleaved",
         "chunk": 1,
         "precision": "float32",
     }
-    assert held == held | conditions(load(model))
+    assert held == held | conditions(load(model).config, "float32")
     assert (model / "model.safetensors").read_bytes() == weights
 
 

@@ -11,13 +11,13 @@ from gfnet_video.checkpoint import Recogniser, load
 from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset
 from gfnet_video.datasets.clips import Clips, open_clips
+from gfnet_video.engines.macs import costs_of
 from gfnet_video.errors import DataError
 from gfnet_video.evaluation import exit_timing
 from gfnet_video.evaluation.curve import GRID, AllLooks, anytime, at_rule, over_confidences
 from gfnet_video.evaluation.evaluate import evaluate
 from gfnet_video.evaluation.exit_timing import settings_of, time_exits, timing_report
 from gfnet_video.evaluation.metrics import accuracy, step_accuracies, step_logits_of
-from gfnet_video.inference.macs import costs_of
 from gfnet_video.nn.exit_rule import ExitRule
 
 STEPS, COSTS = 4, (1.0, 2.0, 3.0, 5.0)

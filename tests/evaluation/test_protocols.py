@@ -13,10 +13,10 @@ from gfnet_video.checkpoint import Card, Recogniser
 from gfnet_video.config import Config, TrainConfig
 from gfnet_video.datasets.clips import View, open_clips
 from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.engines.macs import count_macs
 from gfnet_video.errors import ConfigError
 from gfnet_video.evaluation.metrics import step_logits_of
 from gfnet_video.evaluation.protocols import PROTOCOLS, at_full_resolution, evaluate_views
-from gfnet_video.inference.macs import count_macs
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.video.transforms import resize_crop
 from tests import models

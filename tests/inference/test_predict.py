@@ -14,10 +14,11 @@ from gfnet_video.checkpoint import Card, Recogniser
 from gfnet_video.config import Config, TrainConfig
 from gfnet_video.datasets.clips import open_clips
 from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.engines.macs import Looked, count_macs
+from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError, VideoError
 from gfnet_video.inference import runner
 from gfnet_video.inference.batch import run_batch
-from gfnet_video.inference.macs import Looked, count_macs
 from gfnet_video.inference.many import predict_many
 from gfnet_video.inference.overlay import draw
 from gfnet_video.inference.runner import Options
@@ -69,14 +70,14 @@ def test_what_an_exit_saves_is_neither_decoded_nor_computed(
 
     monkeypatch.setattr(runner, "VideoReader", Watched)
     model = gf.load(checkpoint)
-    macs = count_macs(model)  # runs every look once
+    engine = TorchEngine(model)  # counting its costs runs every look once
     ran = {"glance": 0, "focus": 0}
     model.glance_net.register_forward_hook(lambda *_: ran.update(glance=ran["glance"] + 1))
     assert model.focus_net is not None
     model.focus_net.register_forward_hook(lambda *_: ran.update(focus=ran["focus"] + 1))
-    soon = gf.predict(model, clip, options=Options(confidence=0.01, reader="pyav"), macs=macs)
+    soon = gf.predict(engine, clip, options=Options(confidence=0.01, reader="pyav"))
     assert ran == {"glance": 1, "focus": 1} and soon.exit_step == 1
-    late = gf.predict(model, clip, options=Options(exits=False, reader="pyav"), macs=macs)
+    late = gf.predict(engine, clip, options=Options(exits=False, reader="pyav"))
     assert ran == {"glance": 7, "focus": 7} and late.exit_step == 6
     few, all_ = (video.packets_decoded for video in opened)
     assert few <= uniform_indices(36, 6)[0] + 2 < all_ <= 36  # up to the first frame, and the decoder's delay
@@ -85,7 +86,7 @@ def test_what_an_exit_saves_is_neither_decoded_nor_computed(
 @pytest.mark.parametrize(("chunk", "computed"), [(1, 1), (2, 2), (4, 4), (9, 6)])
 def test_a_chunk_is_computed_whole_and_counted_so(checkpoint: Path, clip: Path, chunk: int, computed: int) -> None:
     model, macs = gf.load(checkpoint), count_macs(gf.load(checkpoint))
-    found = gf.predict(model, clip, options=Options(confidence=0.01, chunk=chunk), macs=macs)
+    found = gf.predict(model, clip, options=Options(confidence=0.01, chunk=chunk))
     assert (found.exit_step, len(found.patches), found.frames_decoded) == (1, 1, computed)
     assert len(found.frame_indices) == computed and found.gmacs == pytest.approx(
         macs.of(Looked(computed, computed, computed))

@@ -11,6 +11,8 @@ import torch
 
 import gfnet_video as gf
 from gfnet_video.checkpoint import Recogniser
+from gfnet_video.engines.macs import LookMacs
+from gfnet_video.engines.torch_engine import TorchEngine, precision_of
 from gfnet_video.inference.runner import Options
 from gfnet_video.inference.validity import conditions, elsewhere
 from tests import models
@@ -22,6 +24,15 @@ def told(model: Recogniser, **valid_for: Any) -> Recogniser:
     return model
 
 
+def now(model: Recogniser) -> dict[str, Any]:
+    """What the thresholds would be used under."""
+    return conditions(model.config, precision_of(model))
+
+
+def said(model: Recogniser) -> tuple[str, ...]:
+    return elsewhere(TorchEngine(model, LookMacs(0, 0, 0, 0)).about)
+
+
 @pytest.fixture
 def model(checkpoint: Path) -> Recogniser:
     return gf.load(checkpoint)
@@ -29,7 +40,7 @@ def model(checkpoint: Path) -> Recogniser:
 
 def test_nothing_is_said_where_they_were_found_or_where_nobody_knows(model: Recogniser, clip: Path) -> None:
     assert gf.predict(model, clip).warnings == ()
-    assert gf.predict(told(model, **conditions(model)), clip).warnings == ()
+    assert gf.predict(told(model, **now(model)), clip).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +54,7 @@ def test_nothing_is_said_where_they_were_found_or_where_nobody_knows(model: Reco
     ],
 )
 def test_each_condition_is_warned_of(model: Recogniser, clip: Path, held: dict[str, Any], words: str) -> None:
-    assert gf.predict(told(model, **conditions(model) | held), clip).warnings == (words,)
+    assert gf.predict(told(model, **now(model) | held), clip).warnings == (words,)
 
 
 def test_only_stored_thresholds_are_warned_of(model: Recogniser, clip: Path) -> None:
@@ -54,14 +65,14 @@ def test_only_stored_thresholds_are_warned_of(model: Recogniser, clip: Path) -> 
 
 
 def test_precision_is_what_the_networks_compute_in(model: Recogniser) -> None:
-    told(model, **conditions(model))
+    told(model, **now(model))
     with torch.autocast("cpu", torch.bfloat16):
-        assert elsewhere(model) == ("thresholds were found for precision float32, used with bfloat16",)
-    assert elsewhere(model.double()) == ("thresholds were found for precision float32, used with float64",)
+        assert said(model) == ("thresholds were found for precision float32, used with bfloat16",)
+    assert said(model.double()) == ("thresholds were found for precision float32, used with float64",)
 
 
 def test_the_model_as_it_runs_is_compared(model: Recogniser) -> None:
     """A card goes along when the same weights are given another config."""
-    told(model, **conditions(model))
+    told(model, **now(model))
     card = replace(model.card, config=replace(model.card.config, model=models.config(frames=4)))
-    assert elsewhere(Recogniser(card)) == ("thresholds were found for frames 6, used with 4",)
+    assert said(Recogniser(card)) == ("thresholds were found for frames 6, used with 4",)

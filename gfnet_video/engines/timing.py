@@ -6,9 +6,10 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from gfnet_video.model import GFNet
+if TYPE_CHECKING:
+    from gfnet_video.model import GFNet
 
 T = TypeVar("T")
 LOOKS = {"glance_net": "glance", "policy": "locate", "focus_net": "focus", "aggregator": "aggregate"}

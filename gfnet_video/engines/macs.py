@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-
-import torch
-from torch.utils.flop_counter import FlopCounterMode
+from typing import TYPE_CHECKING
 
 from gfnet_video.config import ModelConfig
-from gfnet_video.model import GFNet
-from gfnet_video.nn.device import device_of
+
+if TYPE_CHECKING:  # an exported model knows its costs, and loads no torch
+    from gfnet_video.model import GFNet
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,20 @@ def costs_of(model: GFNet) -> tuple[float, ...]:
     return tuple(macs.of(looked(model.config, s)) for s in range(model.steps))
 
 
-@torch.inference_mode()
 def count_macs(model: GFNet) -> LookMacs:
     """Run one frame of zeros and count; torch's counter knows convolutions and matrix products (2 FLOPs a MAC)."""
+    import torch
+
+    with torch.inference_mode():
+        return _counted(model)
+
+
+def _counted(model: GFNet) -> LookMacs:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from gfnet_video.nn.device import device_of
+
     frame = torch.zeros(1, 1, 3, model.config.frame_side, model.config.frame_side, device=device_of(model))
     each = model.config.looks_per_frame
     middle = frame.new_full((1, each, 2), 0.5)

@@ -1,0 +1,87 @@
+"""What the exit loop asks of an engine: who it is, and the steps of a clip, one by one.
+
+Letters: B videos, S frame side, F focus looks, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from gfnet_video.config import ModelConfig
+from gfnet_video.engines.macs import LookMacs
+from gfnet_video.engines.timing import Seconds
+from gfnet_video.nn.exit_rule import ExitRule
+
+
+@dataclass(frozen=True)
+class About:
+    """What an engine says of the model it runs; of an exported one it stands in its folder.
+
+    model, dataset: names, for people. valid_for: where the thresholds of `rule` hold. precision: what the networks
+    compute in.
+    """
+
+    model: str
+    dataset: str
+    config: ModelConfig
+    classes: tuple[str, ...]
+    rule: ExitRule
+    macs: LookMacs
+    precision: str = "float32"
+    valid_for: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A step: video-level logits (B,K) after step `index`, the patch's centre (B,2) or None."""
+
+    index: int
+    logits: np.ndarray
+    centre: np.ndarray | None
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Runs the looks of one model; `name` is torch, onnxruntime or openvino."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def about(self) -> About: ...
+
+    def cut(self, pixels: np.ndarray) -> np.ndarray:
+        """A decoded frame (H,W,3) uint8 as the working frame (3,S,S) uint8, the same in every engine."""
+        ...
+
+    def walk(
+        self,
+        frames: Iterable[np.ndarray],
+        *,
+        glance_frames: Iterable[np.ndarray] | None = None,
+        chunk: int = 1,
+        centres: np.ndarray | None = None,
+        seconds: Seconds | None = None,
+    ) -> Generator[Turn, None, None]:
+        """`GFNet.walk` on frames (B,3,S,S) uint8, each pulled when its turn comes; leaving the loop is the exit.
+
+        centres (B,F,2) force the patches; the seconds of each look are added to `seconds`.
+        """
+        ...
+
+
+def probabilities(rule: ExitRule, turn: Turn) -> np.ndarray:
+    """Calibrated class probabilities (B,K) of a step, as `ExitRule.probabilities` gives them."""
+    scaled = turn.logits / np.float32(rule.temperatures[turn.index])
+    odds = np.exp(scaled - scaled.max(-1, keepdims=True))
+    shares: np.ndarray = odds / odds.sum(-1, keepdims=True)
+    return shares
+
+
+def fires(rule: ExitRule, turn: Turn) -> bool:
+    """Whether the first video stops after this step, as `ExitRule.fires` says it."""
+    return bool(probabilities(rule, turn)[0].max() >= np.float32(rule.thresholds[turn.index]))

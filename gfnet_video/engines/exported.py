@@ -1,0 +1,221 @@
+"""The flow of `GFNet.walk` on graphs: the same looks in the same order, in numpy, with no torch.
+
+Letters: B videos, k frames of a group, n looks at it, S frame side, P patch side, F focus looks of a clip, K classes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from time import perf_counter
+
+import numpy as np
+
+from gfnet_video.config import ModelConfig
+from gfnet_video.engines.engine import About, Turn
+from gfnet_video.engines.sessions import Session
+from gfnet_video.engines.timing import Seconds
+from gfnet_video.errors import ConfigError
+from gfnet_video.nn.draws import drawn_centres
+from gfnet_video.video.pixels import cut_frame
+
+Arrays = dict[str, np.ndarray]
+PARTS = {"gather": "aggregate"}  # whose time a graph's is, where it is not its own
+
+
+def graphs_needed(config: ModelConfig) -> tuple[str, ...]:
+    """The graphs that a model of this config is made of."""
+    if config.focus is None:
+        return "glance", "gather"
+    return "glance", "focus", *(["locate"] if config.where == "policy" else []), "gather", "aggregate"
+
+
+class Exported:
+    """Graphs behind the protocol of Engine; `looks` holds a session for each that the config needs."""
+
+    def __init__(self, about: About, looks: Mapping[str, Session], name: str) -> None:
+        self.about, self.looks, self.name = about, looks, name
+
+    def cut(self, pixels: np.ndarray) -> np.ndarray:
+        """As Engine says."""
+        config = self.about.config
+        return cut_frame(pixels, frame_side=config.frame_side, short_side=config.short_side)
+
+    def walk(
+        self,
+        frames: Iterable[np.ndarray],
+        *,
+        glance_frames: Iterable[np.ndarray] | None = None,
+        chunk: int = 1,
+        centres: np.ndarray | None = None,
+        seconds: Seconds | None = None,
+    ) -> Generator[Turn, None, None]:
+        """As Engine says."""
+        config = self.about.config
+        chunk = chunk if config.temporal == "causal" else sys.maxsize
+        walk = _Walk(self, chunk, defaultdict(float) if seconds is None else seconds)
+        forced = _fixed(config) if centres is None else centres
+        if config.glances_first:
+            yield from walk.glance_first(frames, glance_frames, forced)
+        else:
+            yield from walk.interleaved(frames, forced)
+
+
+class _Walk:
+    """One clip's way through the graphs. Its state, named arrays, is passed in and out; what it lacks is zeros."""
+
+    def __init__(self, engine: Exported, chunk: int, seconds: Seconds) -> None:
+        self.looks, self.config, self.chunk, self.seconds = engine.looks, engine.about.config, chunk, seconds
+
+    def interleaved(self, frames: Iterable[np.ndarray], forced: np.ndarray | None) -> Iterator[Turn]:
+        state, index = Arrays(), 0
+        for group in _groups(frames, self.chunk, self.config):
+            seen, state = self.run("glance", state, pixels=group)
+            told: np.ndarray | None = seen["told"]
+            if self.config.focus is None:
+                state, logits = self.gathered(state, seen["told"])
+                yield from self.turns(logits, None, index)
+                index += len(logits)
+                continue
+            for which in self.rounds(group.shape[1]):
+                centres, state = self.centres(state, forced, index, which, seen.get("map"))
+                state, logits = self.focused(state, group, which, centres, told)
+                yield from self.turns(logits, centres, index)
+                index, told = index + len(which), None  # at a second round the glance is evidence already
+
+    def glance_first(
+        self, frames: Iterable[np.ndarray], glance_frames: Iterable[np.ndarray] | None, forced: np.ndarray | None
+    ) -> Iterator[Turn]:
+        state, kept, maps, logits = Arrays(), list[np.ndarray](), list[np.ndarray | None](), list[np.ndarray]()
+        for group in _groups(frames if glance_frames is None else glance_frames, self.chunk, self.config):
+            seen, state = self.run("glance", state, pixels=group)
+            state, logits = self.gathered(state, seen["told"])
+            kept.append(group)
+            maps.append(seen.get("map"))
+        if not kept:
+            return
+        yield Turn(0, logits[-1], None)
+        forced = self.planned(maps) if forced is None else forced
+        groups = iter(kept) if glance_frames is None else _groups(frames, self.chunk, self.config)
+        index = 1
+        for n, group in enumerate(groups):
+            for which in self.rounds(group.shape[1]):
+                centres, state = self.centres(state, forced, index - 1, which, maps[min(n, len(maps) - 1)])
+                state, logits = self.focused(state, group, which, centres, None)
+                yield from self.turns(logits, centres, index)
+                index += len(which)
+
+    def rounds(self, k: int) -> list[list[int]]:
+        """The frames of a group of k that each round of focus looks is at; at chunk 1 a frame's looks are rounds."""
+        times = self.config.looks_per_frame
+        return [[0]] * times if self.chunk == 1 else [[frame for frame in range(k) for _ in range(times)]]
+
+    def planned(self, found: list[np.ndarray | None]) -> np.ndarray | None:
+        """Centres of a clip that the policy reads whole before the first look: (B,F,2), or (B,1,2) where shared."""
+        shared = self.config.patch == "shared"
+        if not shared and self.config.policy_sees == "past":
+            return None
+        maps = np.concatenate([m for m in found if m is not None], 1)
+        frames = np.repeat(np.arange(maps.shape[1]), self.config.looks_per_frame)
+        if shared:
+            return self.located({}, maps, frames)[0][:, -1:]
+        return self.located({}, maps, frames[::-1])[0][:, ::-1]
+
+    def centres(
+        self, state: Arrays, forced: np.ndarray | None, first: int, which: list[int], maps: np.ndarray | None
+    ) -> tuple[np.ndarray, Arrays]:
+        """Centres (B or 1,n,2) of looks number `first` and on, at the frames `which` of a group."""
+        if forced is None:
+            assert maps is not None
+            return self.located(state, maps, which)
+        if self.config.patch == "shared":
+            return forced[:, [-1] * len(which)], state
+        return forced[:, first : first + len(which)], state
+
+    def located(self, state: Arrays, maps: np.ndarray, which: Iterable[int]) -> tuple[np.ndarray, Arrays]:
+        """The policy's centres (B,n,2) from maps (B,k,C,h,w), read in the order of `which`."""
+        centres = []
+        for frame in which:
+            found, state = self.run("locate", state, map=maps[:, frame])
+            centres.append(found["centre"])
+        return np.stack(centres, 1), state
+
+    def focused(
+        self, state: Arrays, group: np.ndarray, which: list[int], centres: np.ndarray, told: np.ndarray | None
+    ) -> tuple[Arrays, list[np.ndarray]]:
+        """Focus on patches of a group; told: of its glances, where they are still to become evidence."""
+        assert self.config.focus is not None
+        patches = _cropped(group, which, centres, self.config.focus.side)
+        aimed, state = self.run("focus", state, pixels=patches)
+        logits = []
+        for i, (frame, before) in enumerate(zip(which, [-1, *which], strict=False)):
+            if told is not None and frame != before:
+                _, state = self.run("gather", state, told=told[:, frame])
+            centre = np.broadcast_to(centres[:, i], (len(group), 2))
+            found, state = self.run("aggregate", state, told=aimed["told"][:, i], centre=centre)
+            logits.append(found["logits"])
+        return state, logits
+
+    def gathered(self, state: Arrays, told: np.ndarray) -> tuple[Arrays, list[np.ndarray]]:
+        """Make evidence of glances; the video-level logits after each."""
+        logits = []
+        for frame in range(told.shape[1]):
+            found, state = self.run("gather", state, told=told[:, frame])
+            logits.append(found["logits"])
+        return state, logits
+
+    def turns(self, logits: list[np.ndarray], centres: np.ndarray | None, first: int) -> Iterator[Turn]:
+        """The steps of a round; under both-way shift a pass is one."""
+        one = self.config.temporal == "both"
+        for i in range(len(logits) - 1 if one else 0, len(logits)):
+            centre = None if centres is None else np.broadcast_to(centres[:, i], (len(logits[i]), 2))
+            yield Turn(first if one else first + i, logits[i], centre)
+
+    def run(self, name: str, state: Arrays, **given: np.ndarray) -> tuple[Arrays, Arrays]:
+        """Run one graph: what it returns, and the state with what it renews."""
+        began, look = perf_counter(), self.looks[name]
+        videos = len(next(iter(given.values())))
+        held = state | given
+        feeds = {n: held[n] if n in held else np.zeros((videos, *shape), np.float32) for n, shape in look.takes.items()}
+        found = look(feeds)
+        renewed = {n.removeprefix("new_"): value for n, value in found.items() if n.startswith("new_")}
+        self.seconds[PARTS.get(name, name)] += perf_counter() - began
+        return found, state | renewed
+
+
+def _fixed(config: ModelConfig) -> np.ndarray | None:
+    """Centres (1,F,2) that no policy picks; None where one does."""
+    if config.where == "policy" or config.focus is None:
+        return None
+    if config.where == "random":
+        return drawn_centres("", range(config.looks))[None]
+    return np.full((1, config.looks, 2), 0.5, np.float32)
+
+
+def _cropped(group: np.ndarray, which: list[int], centres: np.ndarray, size: int) -> np.ndarray:
+    """`crop_patches` of the frames `which` of a group (B,k,3,S,S): patches (B,n,3,P,P)."""
+    videos, side = len(group), group.shape[-1]
+    corners = np.floor(centres.clip(0, 1) * np.float32(side - size)).astype(int)
+    corners = np.broadcast_to(corners, (videos, len(which), 2))
+    patches = np.empty((videos, len(which), 3, size, size), np.uint8)
+    for video in range(videos):
+        for i, frame in enumerate(which):
+            top, left = corners[video, i]
+            patches[video, i] = group[video, frame, :, top : top + size, left : left + size]
+    return patches
+
+
+def _groups(frames: Iterable[np.ndarray], size: int, config: ModelConfig) -> Iterator[np.ndarray]:
+    """Frames (B,3,S,S) in groups (B,k,3,S,S). Raises ConfigError for others."""
+    group: list[np.ndarray] = []
+    for frame in frames:
+        side = config.frame_side
+        if frame.ndim != 4 or frame.shape[1:] != (3, side, side) or frame.dtype != np.uint8:
+            raise ConfigError(f"a frame is {frame.shape} {frame.dtype}; expected (B, 3, {side}, {side}) uint8")
+        group.append(frame)
+        if len(group) == size:
+            yield np.stack(group, 1)
+            group = []
+    if group:
+        yield np.stack(group, 1)

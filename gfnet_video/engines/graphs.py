@@ -1,0 +1,206 @@
+"""The looks as modules of flat tensors, state in and state out, fit to be written as graphs.
+
+Five of them: `glance` and `focus` take k frames of B videos at once, both free; what adds up over time goes one look at
+a time, so that the exit loop may stop behind any: `locate`, `gather` (a glance's evidence) and `aggregate` (a focus
+look's). All state is zeros at the start of a video. Pixels come in as uint8; normalisation and batch norms are inside.
+
+Letters: B videos, k frames, S frame side, P patch side, C channels, K classes, W width of what the aggregator is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gfnet_video.config import ModelConfig
+from gfnet_video.errors import ConfigError
+from gfnet_video.model import GFNet, Look
+from gfnet_video.nn.aggregator import Aggregator, Evidence
+from gfnet_video.nn.folding import folded
+from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
+from gfnet_video.nn.shift import both_shift, run_shifted, takes_shift
+
+B, K = 2, 3  # of the examples that a graph is traced with: an exporter takes 1 for a constant
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A module, an example of what it takes, and the names of that and of what it returns.
+
+    An output `new_x` is what the state `x` becomes. framed: how many of the inputs have frames on their second axis.
+    """
+
+    name: str
+    module: nn.Module
+    example: tuple[Tensor, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    framed: int
+
+
+class Prepared(nn.Module):
+    """uint8 pixels (B,k,3,H,W) to normalised floats of another side, as `normalise` and then `resized` make them.
+
+    The antialiased resize of a fixed side to a fixed side is a matrix on either axis, whose rows sum to 1, so that the
+    normalisation may come after it: on fewer pixels, and the same in every engine.
+    """
+
+    def __init__(self, config: ModelConfig, side: int, to: int) -> None:
+        super().__init__()
+        std = torch.tensor(config.std)[:, None, None]
+        self.register_buffer("scale", 1 / (255 * std))
+        self.register_buffer("offset", -torch.tensor(config.mean)[:, None, None] / std)
+        self.resizes = side != to
+        whole = torch.eye(side)[None, None]
+        smaller = F.interpolate(whole, size=(to, side), mode="bilinear", antialias=True, align_corners=False)
+        self.register_buffer("matrix", smaller[0, 0])  # (to,side)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(B,k,3,side,side) uint8 -> (B*k,3,to,to)."""
+        x = pixels.flatten(0, 1).float()
+        if self.resizes:
+            matrix = cast(Tensor, self.matrix)
+            x = matrix @ (x @ matrix.T)
+        return x * cast(Tensor, self.scale) + cast(Tensor, self.offset)
+
+
+class LookGraph(nn.Module):
+    """A network of one look: pixels and shift buffers in; what the aggregator is told, the map where one is wanted, and
+    the new buffers out."""
+
+    def __init__(self, look: Look, config: ModelConfig, *, side: int, to: int, maps: bool) -> None:
+        super().__init__()
+        net = folded(look.backbone)
+        self.prepared = Prepared(config, side, to)
+        self.stem, self.stages, self.tail = net.stem, net.stages, net.tail
+        self.classifier = nn.Identity() if config.aggregator == "gru" else folded(look.classifier)
+        self.pooled, self.shift, self.shift_div, self.fine, self.maps = net._pooled, net.shift, net.shift_div, 0, maps
+        self.fine = net.fine
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), map (B,k,C,h,w), buffers."""
+        pixels, *buffers = given
+        k, old, new = pixels.shape[1], iter(buffers), list[Tensor]()
+        x = self.stem(self.prepared(pixels))
+        fine = x
+        for depth, stage in enumerate(self.stages):
+            for block in cast(nn.Sequential, stage):
+                x = self._block(block, x, k, old, new)
+            fine = x if depth < self.fine else fine
+        x = self.tail(x)
+        told = self.classifier(self.pooled(x)).unflatten(0, (-1, k))
+        return (told, *([_joined(fine, x).unflatten(0, (-1, k))] if self.maps else []), *new)
+
+    def _block(self, block: nn.Module, x: Tensor, k: int, old: Iterator[Tensor], new: list[Tensor]) -> Tensor:
+        if self.shift == "none" or not takes_shift(block):
+            return cast(Tensor, block(x))
+        fold = x.shape[1] // self.shift_div
+        if self.shift == "both":
+            return run_shifted(block, x, both_shift(x, frames=k, fold=fold))
+        shifted, last = _causal(x.unflatten(0, (-1, k)), next(old), fold)
+        new.append(last)
+        return run_shifted(block, x, shifted.flatten(0, 1))
+
+
+def _causal(x: Tensor, last: Tensor, fold: int) -> tuple[Tensor, Tensor]:
+    """`causal_shift` of x (B,k,C,H,W) without writing in place, which graphs render badly."""
+    past = torch.cat([last[:, None], x[:, :, :fold]], 1)  # (B,1+k,fold,H,W)
+    return torch.cat([past[:, :-1], x[:, :, fold:]], 2), past[:, -1]
+
+
+def _joined(fine: Tensor, last: Tensor) -> Tensor:
+    """`join_maps` of (N,c,h,w) and (N,C,h',w'), the nearest cells named by number: engines round halves differently."""
+    for axis in (-2, -1):
+        cells = torch.arange(last.shape[axis], dtype=torch.float32)[None, None]
+        nearest = F.interpolate(cells, size=fine.shape[axis], mode="nearest")[0, 0].long()
+        last = last.index_select(axis, nearest)
+    return torch.cat([fine, last], 1)
+
+
+class LocateGraph(nn.Module):
+    """The policy on one frame's map."""
+
+    def __init__(self, policy: nn.Module) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, Tensor]:
+        """map (B,C,h,w), the policy's state (B,hidden,h,w) -> centres (B,2) in [0, 1] and the new state."""
+        map, policy = given
+        centres, policy = self.policy(map[:, None], policy)
+        return centres[:, 0].clamp(0, 1), policy
+
+
+class EvidenceGraph(nn.Module):
+    """The aggregator on one look of a kind; returns only the parts of the evidence that it changes."""
+
+    def __init__(self, aggregator: Aggregator | GRUAggregator, kind: str) -> None:
+        super().__init__()
+        self.aggregator, self.kind = aggregator, kind
+        self.record: type[Any] = Recurrence if isinstance(aggregator, GRUAggregator) else Evidence
+        self.state = tuple(f.name for f in fields(self.record))
+        changes = {"hidden", "glance", "glanced"} if kind == "glance" else {"hidden", "focus", "focused", "last"}
+        self.changed = tuple(n for n in self.state if n in changes)
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """told (B,W), after a focus look its centre (B,2), the evidence -> logits (B,K) and the changed evidence."""
+        looks = 1 if self.kind == "glance" else 2
+        evidence = self.record(*given[looks:])
+        told = {self.kind: given[0][:, None], "centres": given[1][:, None] if looks == 2 else None}
+        evidence, logits = self.aggregator(evidence, **told)
+        return (logits[:, 0], *(getattr(evidence, name) for name in self.changed))
+
+
+@torch.no_grad()
+def graphs_of(model: GFNet) -> list[Graph]:
+    """The graphs of a model in evaluation mode. Raises ConfigError for an oracle's, whose patches no file tells."""
+    config = model.config
+    if config.where == "oracle":
+        raise ConfigError(
+            "model.where is oracle: its patches follow the data's own truth, which an exported model has not; "
+            "export a model whose model.where is policy, centre or random"
+        )
+    chosen = config.focus is not None and config.where == "policy"
+    found = [_look("glance", model.glance_net, config, config.glance.side, maps=chosen)]
+    if model.focus_net is not None and config.focus is not None:
+        found.append(_look("focus", model.focus_net, config, config.focus.side, maps=False))
+    if chosen:
+        found.append(_locate(model))
+    found += [_evidence(model, "gather", "glance")]
+    return found + ([_evidence(model, "aggregate", "focus")] if model.focus_net is not None else [])
+
+
+def _look(name: str, look: Look, config: ModelConfig, to: int, *, maps: bool) -> Graph:
+    side = config.frame_side if name == "glance" else to
+    module = LookGraph(look, config, side=side, to=to, maps=maps).eval()
+    *_, buffers = look.eval()(torch.zeros(B, K, 3, to, to))
+    pixels = torch.randint(0, 256, (B, K, 3, side, side), dtype=torch.uint8)
+    states = tuple(f"{name}_{i}" for i in range(len(buffers)))
+    outputs = ("told", *(["map"] if maps else []), *(f"new_{s}" for s in states))
+    return Graph(name, module, (pixels, *buffers), ("pixels", *states), outputs, 1)
+
+
+def _locate(model: GFNet) -> Graph:
+    features, _ = model.glance(torch.zeros(B, 1, 3, model.config.frame_side, model.config.frame_side))
+    _, policy = model.locate(features.map)
+    assert model.policy is not None and policy is not None
+    example = (features.map[:, 0], policy)
+    return Graph("locate", LocateGraph(model.policy), example, ("map", "policy"), ("centre", "new_policy"), 0)
+
+
+def _evidence(model: GFNet, name: str, kind: str) -> Graph:
+    module = EvidenceGraph(model.aggregator, kind)
+    look = model.glance_net if kind == "glance" else model.focus_net
+    assert look is not None
+    width = look.backbone.width if model.config.aggregator == "gru" else model.config.classes
+    told = torch.zeros(B, width)
+    evidence = model.aggregator.start(told)
+    state = tuple(getattr(evidence, n) for n in module.state)
+    example = (told, *([torch.zeros(B, 2)] if kind == "focus" else []), *state)
+    inputs = ("told", *(["centre"] if kind == "focus" else []), *module.state)
+    return Graph(name, module, example, inputs, ("logits", *(f"new_{n}" for n in module.changed)), 0)

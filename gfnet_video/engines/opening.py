@@ -1,0 +1,108 @@
+"""From a model's name to an engine that runs it: the one asked for, or the fastest of those that can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gfnet_video.engines.engine import Engine
+from gfnet_video.engines.exported import Exported, graphs_needed
+from gfnet_video.engines.folder import READERS, Export, exported, graph_bytes, read_export
+from gfnet_video.engines.sessions import EXTRAS, cores, installed, open_session
+from gfnet_video.errors import ConfigError, DependencyError, unknown
+
+if TYPE_CHECKING:
+    from gfnet_video.checkpoint import Recogniser
+
+ENGINES = ("auto", "torch", "onnxruntime", "openvino")
+PROBE = 1.0  # seconds, of all candidates together
+
+
+def open_engine(name: str | Path, engine: str = "auto", threads: int | None = None) -> Engine:
+    """A model behind an engine: a checkpoint behind torch, an exported folder behind onnxruntime or openvino.
+
+    auto: of the engines that run the folder and are installed, the one that a probe of a second finds the fastest.
+    threads: how many the networks compute with, None for as many as there are processors; of torch the whole process's.
+    Raises ConfigError where the engine and the model do not go together, DependencyError where the engine's package is
+    not installed, CheckpointError for a folder that is damaged.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(unknown("engine", engine, ENGINES))
+    if not exported(name):
+        if engine in EXTRAS:
+            raise ConfigError(
+                f"engine {engine} runs exported models; write one with `gfnet-video export {name} --to onnx DIR`, "
+                "and name DIR as the model"
+            )
+        return _torch(name, threads)
+    folder, export = Path(name), read_export(Path(name))
+    names = _candidates(folder, export, engine)
+    return fastest([open_exported(folder, export, n, threads) for n in names])
+
+
+def _candidates(folder: Path, export: Export, engine: str) -> list[str]:
+    can = READERS[export.form]
+    if engine != "auto" and engine not in can:
+        raise ConfigError(f"{folder} holds {export.form} graphs, which {' or '.join(can)} runs, not {engine}")
+    found = [engine] if engine != "auto" else [name for name in can if installed(name)]
+    if not found:
+        raise DependencyError.of(can[0], EXTRAS[can[0]])
+    return found
+
+
+def open_exported(folder: Path, export: Export, engine: str, threads: int | None = None) -> Exported:
+    """The folder behind one engine. A graph that takes one look at a time is too small to share among threads."""
+    looks = {}
+    for graph in graphs_needed(export.about.config):
+        data, weights = [*graph_bytes(folder, export, graph), b""][:2]
+        many = (threads or cores()) if graph in ("glance", "focus") else 1
+        looks[graph] = open_session(engine, data, weights, threads=many, where=str(folder))
+    return Exported(export.about, looks, engine)
+
+
+def _torch(name: str | Path, threads: int | None) -> Engine:
+    import torch
+
+    from gfnet_video.checkpoint import load
+    from gfnet_video.engines.torch_engine import TorchEngine
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return TorchEngine(load(name))
+
+
+def engine_of(model: Recogniser | Engine) -> Engine:
+    """An engine as it is; a Recogniser behind torch."""
+    if isinstance(model, Engine):
+        return model
+    from gfnet_video.engines.torch_engine import TorchEngine
+
+    return TorchEngine(model)
+
+
+def fastest(engines: Sequence[Engine], seconds: float = PROBE) -> Engine:
+    """The engine whose look at a clip of noise takes least time; all of them are probed for `seconds` together."""
+    if len(engines) == 1:
+        return engines[0]
+    return min(engines, key=lambda engine: _probed(engine, seconds / len(engines)))
+
+
+def _probed(engine: Engine, budget: float) -> float:
+    """The least seconds of a walk's first steps, after one to warm up, within the budget."""
+    config = engine.about.config
+    noise = np.random.default_rng(0).integers(0, 256, (1, 3, config.frame_side, config.frame_side), np.uint8)
+    until, took = perf_counter() + budget, list[float]()
+    while len(took) < 2 or perf_counter() < until:
+        began = perf_counter()
+        own = [noise] * config.focus_frames if config.focus_frames else None
+        clip = [noise] * config.frames
+        with closing(engine.walk(own or clip, glance_frames=clip if own else None)) as turns:
+            for _ in turns:
+                pass
+        took.append(perf_counter() - began)
+    return min(took[1:])

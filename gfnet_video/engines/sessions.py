@@ -1,0 +1,93 @@
+"""A graph that runs: named arrays in, named arrays out, by onnxruntime or openvino. This file owns both."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+
+from gfnet_video.errors import CheckpointError, DependencyError
+
+EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}  # package -> the extra that installs it
+
+
+class Session(Protocol):
+    """takes: the inputs' names and their shapes for each video; a pixel input's frames are free as well."""
+
+    takes: dict[str, tuple[int, ...]]
+
+    def __call__(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+
+
+class OnnxSession:
+    """By onnxruntime on the CPU. threads: of one operation; its own operations run one after the other."""
+
+    def __init__(self, graph: bytes, threads: int) -> None:
+        ort = _imported("onnxruntime")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        # Idle threads of one graph must not spin beside those of the next, which run in turn.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.log_severity_level = 3
+        self.session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self.takes = {i.name: tuple(i.shape[1:]) for i in self.session.get_inputs()}
+        self.gives = [o.name for o in self.session.get_outputs()]
+
+    def __call__(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        feeds = {name: np.ascontiguousarray(value) for name, value in feeds.items()}
+        return dict(zip(self.gives, self.session.run(self.gives, feeds), strict=True))
+
+
+class OpenvinoSession:
+    """By openvino on the CPU, from its own form (xml and bin) or from ONNX (bin empty)."""
+
+    def __init__(self, graph: bytes, weights: bytes, threads: int) -> None:
+        core = _imported("openvino").Core()
+        model = core.read_model(graph, weights) if weights else core.read_model(graph)
+        how = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        compiled = core.compile_model(model, "CPU", how)
+        self.request = compiled.create_infer_request()
+        self.takes = {i.any_name: _per_video(i.partial_shape) for i in compiled.inputs}
+        self.gives = [o.any_name for o in compiled.outputs]
+
+    def __call__(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = self.request.infer({name: np.ascontiguousarray(value) for name, value in feeds.items()})
+        return {name: np.array(found[i]) for i, name in enumerate(self.gives)}
+
+
+def _per_video(shape: Any) -> tuple[int, ...]:
+    """The dimensions behind the first; a free one as -1."""
+    return tuple(d.get_length() if d.is_static else -1 for d in list(shape)[1:])
+
+
+def open_session(engine: str, graph: bytes, weights: bytes, *, threads: int, where: str) -> Session:
+    """Raises DependencyError where the engine is not installed, CheckpointError where it cannot run the graph."""
+    try:
+        return OnnxSession(graph, threads) if engine == "onnxruntime" else OpenvinoSession(graph, weights, threads)
+    except DependencyError:
+        raise
+    except Exception as error:  # each engine raises kinds of its own
+        words = (str(error).strip().splitlines() or [""])[0]
+        raise CheckpointError(
+            f"{where}: {engine} cannot run it ({type(error).__name__}: {words}); export anew"
+        ) from error
+
+
+def installed(engine: str) -> bool:
+    """Whether an engine's package is there, without loading it."""
+    return engine == "torch" or find_spec(engine) is not None
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _imported(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise DependencyError.of(package, EXTRAS[package]) from error
