@@ -46,8 +46,7 @@ class Graph:
 class Prepared(nn.Module):
     """uint8 pixels (B,k,3,H,W) to normalised floats of another side, as `normalise` and then `resized` make them.
 
-    The antialiased resize of a fixed side to a fixed side is a matrix on either axis, whose rows sum to 1, so that the
-    normalisation may come after it: on fewer pixels, and the same in every engine.
+    The antialiased resize of a fixed side to a fixed side is a matrix on either axis, the same in every engine.
     """
 
     def __init__(self, config: ModelConfig, side: int, to: int) -> None:
@@ -62,11 +61,9 @@ class Prepared(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(B,k,3,side,side) uint8 -> (B*k,3,to,to)."""
-        x = pixels.flatten(0, 1).float()
-        if self.resizes:
-            matrix = cast(Tensor, self.matrix)
-            x = matrix @ (x @ matrix.T)
-        return x * cast(Tensor, self.scale) + cast(Tensor, self.offset)
+        x = pixels.flatten(0, 1).float() * cast(Tensor, self.scale) + cast(Tensor, self.offset)
+        matrix = cast(Tensor, self.matrix)
+        return matrix @ (x @ matrix.T) if self.resizes else x
 
 
 class LookGraph(nn.Module):
@@ -200,7 +197,7 @@ def _evidence(model: GFNet, name: str, kind: str) -> Graph:
     width = look.backbone.width if model.config.aggregator == "gru" else model.config.classes
     told = torch.zeros(B, width)
     evidence = model.aggregator.start(told)
-    state = tuple(getattr(evidence, n) for n in module.state)
+    state = tuple(getattr(evidence, n).clone() for n in module.state)  # of their own: equal ones would become one input
     example = (told, *([torch.zeros(B, 2)] if kind == "focus" else []), *state)
     inputs = ("told", *(["centre"] if kind == "focus" else []), *module.state)
     return Graph(name, module, example, inputs, ("logits", *(f"new_{n}" for n in module.changed)), 0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,7 +48,7 @@ class OpenvinoSession:
 
     def __init__(self, graph: bytes, weights: bytes, threads: int) -> None:
         core = _imported("openvino").Core()
-        model = core.read_model(graph, weights) if weights else core.read_model(graph)
+        model = core.read_model(io.BytesIO(graph), io.BytesIO(weights)) if weights else core.read_model(graph)
         how = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         compiled = core.compile_model(model, "CPU", how)
         self.request = compiled.create_infer_request()
@@ -74,6 +76,12 @@ def open_session(engine: str, graph: bytes, weights: bytes, *, threads: int, whe
         raise CheckpointError(
             f"{where}: {engine} cannot run it ({type(error).__name__}: {words}); export anew"
         ) from error
+
+
+def save_openvino(onnx: bytes, path: Path) -> None:
+    """An ONNX graph in openvino's own form, `path` (xml) and its weights beside it, in float32."""
+    openvino = _imported("openvino")
+    openvino.save_model(openvino.Core().read_model(onnx), str(path), compress_to_fp16=False)
 
 
 def installed(engine: str) -> bool:

@@ -73,8 +73,8 @@ def frames(model: Recogniser, path: str | Path, *, reader: str = "auto") -> Iter
 
     config = model.config
     with open_video(path, reader=reader) as video:
-        indices, _ = indices_of(config, _claimed(video))
-        for pixels in _in_order(video, indices):
+        indices, _ = indices_of(config, claimed_frames(video))
+        for pixels in in_order(video, indices):
             small = resize_crop(pixels[None], frame_side=config.frame_side, short_side=config.short_side)
             yield normalise(small.to(device_of(model)), config.mean, config.std)
 
@@ -109,9 +109,9 @@ def _predict(engine: Engine, path: str | Path, options: Options, true_count: int
     rule = rule_of(about.rule, options)
     began = time.perf_counter()
     with options.video(path, reader=options.reader) as video:
-        claimed = _claimed(video)
+        claimed = claimed_frames(video)
         indices = indices_of(about.config, true_count or claimed)
-        taken = _taken(engine, rule, options.chunk, _forced(about.config, path), video, indices, seconds)
+        taken = _taken(engine, rule, options.chunk, forced_centres(about.config, path), video, indices, seconds)
     seconds["total"] = time.perf_counter() - began
     warnings = []
     if true_count is not None:
@@ -145,7 +145,7 @@ def _taken(
     return taken
 
 
-def _forced(config: ModelConfig, path: str | Path) -> np.ndarray | None:
+def forced_centres(config: ModelConfig, path: str | Path) -> np.ndarray | None:
     """The centres (1,F,2) of a model that looks at random places: those of the clip of the file's name."""
     return drawn_centres(Path(path).stem, range(config.looks))[None] if config.where == "random" else None
 
@@ -156,7 +156,7 @@ def indices_of(config: ModelConfig, total: int) -> tuple[list[int], list[int]]:
     return sampled(config.sampler, total, config.frames), own
 
 
-def _claimed(video: Opened) -> int:
+def claimed_frames(video: Opened) -> int:
     count = video.header_frames if video.header_frames else video.count()
     if count < 1:
         raise VideoError(video.path, "no frame can be decoded")
@@ -164,14 +164,14 @@ def _claimed(video: Opened) -> int:
 
 
 def _frames(engine: Engine, video: Opened, indices: list[int], seconds: Seconds) -> Iterator[np.ndarray]:
-    for pixels in timed_items(_in_order(video, indices), seconds, "decode"):
+    for pixels in timed_items(in_order(video, indices), seconds, "decode"):
         began = time.perf_counter()
         ready = engine.cut(pixels)[None]
         seconds["preprocess"] += time.perf_counter() - began
         yield ready
 
 
-def _in_order(video: Opened, indices: list[int]) -> Iterator[np.ndarray]:
+def in_order(video: Opened, indices: list[int]) -> Iterator[np.ndarray]:
     """Frames in the order asked for. A file is read forwards: one that lies further back begins a new reading."""
     forwards: list[int] = []
     for index in indices:
