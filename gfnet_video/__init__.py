@@ -28,6 +28,7 @@ _HOMES = {
     "GFNet": "model",
     "VideoReader": "video.reader",
     "load": "checkpoint",
+    "open_engine": "engines.opening",
     "list_models": "checkpoint",
     "frames": "inference.runner",
     "predict": "inference.runner",

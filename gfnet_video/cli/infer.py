@@ -13,7 +13,7 @@ from gfnet_video.cli.main import VERBS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gfnet_video.checkpoint import Recogniser
+    from gfnet_video.engines.engine import About
     from gfnet_video.inference.report import Outcome
 
 DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
@@ -22,7 +22,11 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.command("infer", help=VERBS["infer"].help)
 @click.argument("inputs", nargs=-1, required=True)
 @click.option(
-    "--model", "name", default=DEFAULT_MODEL, show_default=True, help="A bundled name, a folder or hf-hub:org/name."
+    "--model",
+    "name",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="A bundled name, a folder or hf-hub:org/name.",
 )
 @click.option(
     "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."
@@ -30,6 +34,8 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.option("--no-exit", is_flag=True, help="Take all looks.")
 @click.option("--reader", default="auto", show_default=True, help="auto, decord or pyav.")
 @click.option("--chunk", type=click.IntRange(min=1), default=1, show_default=True, help="Frames computed together.")
+@click.option("--engine", default="auto", show_default=True, help="auto (the fastest), torch, onnxruntime or openvino.")
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
 @click.option(
     "--limit-seconds", type=float, default=None, help="Wall clock of decoding one video.  [default: 60 of several]"
 )
@@ -48,6 +54,8 @@ def command(
     no_exit: bool,
     reader: str,
     chunk: int,
+    engine: str,
+    threads: int | None,
     limit_seconds: float | None,
     as_json: bool,
     jsonl: bool,
@@ -57,7 +65,7 @@ def command(
 
     from rich.console import Console
 
-    from gfnet_video.checkpoint import load
+    from gfnet_video.engines.opening import open_engine
     from gfnet_video.inference.files import find_videos
     from gfnet_video.inference.many import predict_many
     from gfnet_video.inference.overlay import picture_format
@@ -73,7 +81,7 @@ def command(
         picture_format(picture)
     limits = None if limit_seconds is None else Limits(limit_seconds)
     paths = find_videos(inputs)
-    model = load(name)
+    model = open_engine(name, engine, threads)
     notes = Console(stderr=True)
     outcomes: list[Outcome] = []
     for outcome in predict_many(model, paths, Options(confidence, not no_exit, reader, chunk), limits):
@@ -84,20 +92,19 @@ def command(
         click.echo(json.dumps([as_dict(o) for o in outcomes], indent=1, ensure_ascii=False))
     elif not jsonl:
         print_table(outcomes, Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160))
-    say_vocabulary(model, notes)
-    return finish(model, outcomes, picture, notes)
+    say_vocabulary(model.about, notes)
+    return finish(model.about, outcomes, picture, notes)
 
 
-def say_vocabulary(model: Recogniser, notes: Console) -> None:
+def say_vocabulary(about: About, notes: Console) -> None:
     """What the model can say at all: a label outside of what it was trained for means nothing."""
-    names = model.card.classes
+    names = about.classes
     shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
-    data = model.card.provenance.get("dataset", "unknown data")
-    notes.print(f"This model knows only {len(names)} classes, learned from {data}: {shown}.", markup=False)
+    notes.print(f"This model knows only {len(names)} classes, learned from {about.dataset}: {shown}.", markup=False)
     notes.print("On a video of anything else its label means nothing.", markup=False)
 
 
-def finish(model: Recogniser, outcomes: list[Outcome], picture: Path | None, notes: Console) -> int:
+def finish(about: About, outcomes: list[Outcome], picture: Path | None, notes: Console) -> int:
     """Draw the picture where asked; the exit code: 1 where some inputs failed."""
     from gfnet_video.errors import VideoError
     from gfnet_video.inference.overlay import draw
@@ -105,7 +112,7 @@ def finish(model: Recogniser, outcomes: list[Outcome], picture: Path | None, not
 
     failed = [o for o in outcomes if isinstance(o, VideoError)]
     if picture is not None and len(failed) < len(outcomes):
-        draw(model, [o for o in outcomes if isinstance(o, Prediction)], picture)
+        draw(about, [o for o in outcomes if isinstance(o, Prediction)], picture)
         notes.print(f"picture: {picture}", markup=False)
     if failed:
         notes.print(f"{len(failed)} of {len(outcomes)} inputs failed", markup=False, style="red")

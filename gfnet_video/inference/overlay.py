@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gfnet_video.checkpoint import Recogniser
 from gfnet_video.errors import ConfigError, DataError, printable, unknown
 from gfnet_video.files import whole
 from gfnet_video.inference.runner import open_video
 from gfnet_video.records import Prediction
-from gfnet_video.video.transforms import resize_crop
+from gfnet_video.video.pixels import cut_frame
+
+if TYPE_CHECKING:
+    from gfnet_video.checkpoint import Recogniser
+    from gfnet_video.engines.engine import About
 
 CELL, GAP, BAR, TITLE = 120, 6, 10, 26  # pixels
 INK, PAPER, PATCH, SURE, IDLE = (30, 30, 34), (255, 255, 255), (255, 196, 0), (36, 160, 92), (228, 228, 232)
 MAX_ROWS = 24
 
 
-def draw(model: Recogniser, predictions: Sequence[Prediction], path: Path) -> None:
+def draw(model: Recogniser | About, predictions: Sequence[Prediction], path: Path) -> None:
     """Write the picture in the format of its suffix, at most 24 rows.
 
     Raises ConfigError for a suffix of no picture, DataError for nothing to draw.
@@ -46,7 +50,7 @@ def picture_format(path: Path) -> str:
     return known[path.suffix.lower()]
 
 
-def _row(model: Recogniser, p: Prediction) -> Image.Image:
+def _row(model: Recogniser | About, p: Prediction) -> Image.Image:
     frames = model.config.frames
     row = Image.new("RGB", (GAP + frames * (CELL + GAP), TITLE + CELL + BAR + 2 * GAP), PAPER)
     pen, font = ImageDraw.Draw(row), ImageFont.load_default(15)
@@ -63,17 +67,17 @@ def _row(model: Recogniser, p: Prediction) -> Image.Image:
     return row
 
 
-def _looked_at(model: Recogniser, p: Prediction) -> list[np.ndarray]:
+def _looked_at(model: Recogniser | About, p: Prediction) -> list[np.ndarray]:
     """The frames the model saw, uncut: only those that were decoded for it."""
     config = model.config
     with open_video(p.path) as video:
         wanted = p.frame_indices[: config.frames]  # where the focus has frames of its own, those of the glance
-        cut = partial(resize_crop, frame_side=config.frame_side, short_side=config.short_side)
+        cut = partial(cut_frame, frame_side=config.frame_side, short_side=config.short_side)
         shown = dict(zip(sorted(wanted), video.read(sorted(wanted)), strict=True))
-        return [cut(shown[i][None])[0].permute(1, 2, 0).numpy() for i in wanted]
+        return [cut(shown[i]).transpose(1, 2, 0) for i in wanted]
 
 
-def _centres(model: Recogniser, p: Prediction, frame: int) -> tuple[tuple[float, float], ...]:
+def _centres(model: Recogniser | About, p: Prediction, frame: int) -> tuple[tuple[float, float], ...]:
     """Where the patches of a frame were, none where the focus never came to it."""
     if model.config.patch == "shared":
         return p.patches[-1:]
@@ -81,7 +85,7 @@ def _centres(model: Recogniser, p: Prediction, frame: int) -> tuple[tuple[float,
     return p.patches[frame * looks : (frame + 1) * looks]
 
 
-def _cell(model: Recogniser, pixels: np.ndarray, centres: tuple[tuple[float, float], ...]) -> Image.Image:
+def _cell(model: Recogniser | About, pixels: np.ndarray, centres: tuple[tuple[float, float], ...]) -> Image.Image:
     """The frame dimmed as the glance sees it, each patch in full strength inside its frame."""
     image = Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.BICUBIC)
     if not centres or model.config.focus is None:

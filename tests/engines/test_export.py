@@ -1,0 +1,148 @@
+"""Exported models: what torch says, without torch. All that runs onnxruntime or openvino is a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gfnet_video.engines.folder import NAME
+from gfnet_video.engines.opening import fastest, open_engine
+from gfnet_video.errors import CheckpointError, ConfigError
+from gfnet_video.video.pixels import cut_frame
+from gfnet_video.video.transforms import resize_crop
+
+for package in ("onnx", "onnxscript", "onnxruntime"):
+    if find_spec(package) is None:
+        pytest.skip(f"{package} is not installed", allow_module_level=True)
+
+WALKED = ("gru", "both")  # rows of walks.WALKS; the others take a minute more: python -m tests.engines.walks onnx
+BLOCKED = "import sys; sys.modules['torch'] = None; from gfnet_video.cli.main import main; main(sys.argv[1:])"
+
+
+def python(*args: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *map(str, args)], capture_output=True, text=True, check=False)
+
+
+def infer(model: object, clip: Path, *args: object, code: str = BLOCKED) -> dict[str, Any]:
+    done = python("-c", code, "infer", clip, "--model", model, "--jsonl", *args)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "new" / "exported"
+    done = python("-m", "gfnet_video", "export", checkpoint, folder, "--clips", clip)
+    assert done.returncode == 0, done.stderr
+    assert "onnxruntime says what torch says on 1 clips" in done.stderr
+    return folder
+
+
+def test_every_walk_says_what_torch_says() -> None:
+    """`export` itself compares, one clip and frame at a time, three and eight; here its word is compared with less."""
+    done = python("-m", "tests.engines.walks", "onnx", *WALKED)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert tuple(said) == WALKED
+    for engines in said.values():
+        for parity in engines.values():
+            assert parity["clips"] == 2 and parity["pixels"] < 1e-3 and parity["logits"] < 1e-5
+
+
+def test_infer_runs_it_without_torch_and_exits(exported: Path, checkpoint: Path, clip: Path) -> None:
+    plain = "import sys; from gfnet_video.cli.main import main; main(sys.argv[1:])"
+    for args in (("--no-exit",), ("--confidence", 0.01), ("--chunk", 4)):
+        torch = infer(checkpoint, clip, *args, code=plain)
+        found = infer(exported, clip, *args, "--engine", "onnxruntime", "--threads", 1)
+        same = ("label", "exit_step", "frames_decoded", "frame_indices", "gmacs")
+        assert {k: found[k] for k in same} == {k: torch[k] for k in same}
+        assert found["step_scores"] == pytest.approx(torch["step_scores"], abs=1e-5)
+        assert np.allclose(found["patches"], torch["patches"], atol=1e-5)
+        assert set(found["seconds"]) == set(torch["seconds"])
+
+
+def test_a_folder_that_holds_something_is_left_as_it_is(exported: Path, checkpoint: Path) -> None:
+    before = {p.name: p.stat().st_mtime_ns for p in exported.iterdir()}
+    done = python("-m", "gfnet_video", "export", checkpoint, exported)
+    assert done.returncode == 2 and "holds something already" in done.stderr
+    assert {p.name: p.stat().st_mtime_ns for p in exported.iterdir()} == before
+
+
+def test_what_differs_from_torch_is_not_left_written(clip: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, torch; from pathlib import Path; from gfnet_video.inference import export as e\n"
+        "from tests import models; from tests.engines.walks import recogniser\n"
+        "whole = e.graphs_of\n"
+        "def bent(model):\n"
+        "    graphs = whole(model)\n"
+        "    with torch.no_grad(): graphs[0].module.classifier.linear.bias.add_(1.0)\n"
+        "    return graphs\n"
+        "e.graphs_of = bent; model = recogniser(models.config('resnet10t', focus=None))\n"
+        "e.export(model, Path(sys.argv[1]), 'onnx', [Path(sys.argv[2])])"
+    )
+    done = python("-c", code, tmp_path / "bent", clip)
+    assert done.returncode == 1 and f"CheckpointError: {clip}: onnxruntime and torch differ" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_folder_is_named(exported: Path, tmp_path: Path) -> None:
+    import shutil
+
+    for change, words in (
+        (lambda f: (f / "glance.onnx").write_bytes(b"x"), "glance.onnx: is not the file that export.json names"),
+        (lambda f: (f / "focus.onnx").unlink(), "focus.onnx: cannot be read"),
+        (lambda f: (f / NAME).write_text("{}"), "export.json: cannot be read: export.json lacks about"),
+        (lambda f: (f / NAME).write_text((f / NAME).read_text().replace('"onnx"', '"tflite"')), "form 'tflite'"),
+    ):
+        folder = Path(shutil.copytree(exported, tmp_path / "copy"))
+        change(folder)
+        done = python("-m", "gfnet_video", "infer", "none.mp4", "--model", folder, "--engine", "onnxruntime")
+        assert done.returncode == 4 and words in done.stderr, done.stderr
+        shutil.rmtree(folder)
+
+
+def test_engines_and_models_that_do_not_go_together(exported: Path, checkpoint: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gfnet-video export .* --to onnx DIR"):
+        open_engine(checkpoint, "onnxruntime")
+    with pytest.raises(ConfigError, match="onnxruntime or openvino runs, not torch"):
+        open_engine(exported, "torch")
+    with pytest.raises(ConfigError, match="did you mean 'onnxruntime'"):
+        open_engine(checkpoint, "onnxruntim")
+    with pytest.raises(CheckpointError, match="unknown model"):
+        open_engine("nothing")
+    code = f"import sys; sys.modules['onnxruntime'] = None; {BLOCKED}"
+    done = python("-c", code, "infer", "a.mp4", "--model", exported, "--engine", "onnxruntime")
+    assert done.returncode == 3 and "pip install 'gfnet-video[onnx]'" in done.stderr
+
+
+def test_auto_takes_the_faster(checkpoint: Path) -> None:
+    import time
+
+    quick, slow = open_engine(checkpoint), open_engine(checkpoint)
+    walk = slow.walk
+
+    def slower(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.3)
+        return walk(*args, **kwargs)
+
+    slow.walk = slower  # type: ignore[method-assign]
+    assert fastest([slow, quick]) is quick and fastest([quick, slow]) is quick
+
+
+def test_pixels_are_cut_as_torch_cuts_them() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        height, width, side = (int(n) for n in rng.integers([5, 5, 4], [300, 300, 200]))
+        short = int(rng.choice([0, side, side + 17]))
+        frame = rng.integers(0, 256, (height, width, 3), np.uint8)
+        frame = frame if rng.random() < 0.5 else np.where(frame > 127, 255, 0).astype(np.uint8)
+        whole = resize_crop(frame[None], frame_side=side, short_side=short)[0].numpy()
+        assert np.array_equal(cut_frame(frame, frame_side=side, short_side=short), whole)
