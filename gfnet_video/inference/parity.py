@@ -50,8 +50,8 @@ def read_clip(engine: Engine, path: Path) -> Clip:
     with open_video(path) as video:
         glance, focus = indices_of(config, claimed_frames(video))
         read = [[engine.cut(pixels)[None] for pixels in in_order(video, some)] for some in (glance, focus)]
-    own, centres = (read[0], forced_centres(config, path)) if focus else (None, forced_centres(config, path))
-    return Clip(str(path), read[1] if focus else read[0], own, centres)
+    frames, own = (read[1], read[0]) if focus else (read[0], None)
+    return Clip(str(path), frames, own, forced_centres(config, path))
 
 
 def compare(torch: Engine, other: Engine, paths: Sequence[Path]) -> Parity:
@@ -62,16 +62,21 @@ def compare(torch: Engine, other: Engine, paths: Sequence[Path]) -> Parity:
     pixels, logits, moved = 0.0, 0.0, list[str]()
     for clip, reference in zip(clips, told, strict=True):
         apart, jumped = _centres_apart(torch, reference, _turns(other, [clip]))
-        pixels, moved = max(pixels, apart), moved + [clip.path] * jumped
-        logits = max(logits, _logits_apart([reference], _turns(other, [clip], _centres([reference]))))
+        pixels, moved = _worse(pixels, apart), moved + [clip.path] * jumped
+        logits = _worse(logits, _logits_apart([reference], _turns(other, [clip], _centres([reference]))))
         _check(other, clip.path, pixels, logits)
     for many in TOGETHER:
         rows = [i % len(clips) for i in range(many)]
         references = [told[i] for i in rows]
         found = _turns(other, [clips[i] for i in rows], _centres(references), chunk=many)
-        logits = max(logits, _logits_apart(references, found))
+        logits = _worse(logits, _logits_apart(references, found))
         _check(other, f"{many} clips at once", pixels, logits)
     return Parity(len(clips), pixels, logits, tuple(moved))
+
+
+def _worse(a: float, b: float) -> float:
+    """The larger of two differences; what is no number is worst of all, where `max` would pass it over."""
+    return float(np.maximum(a, b))
 
 
 def _check(other: Engine, where: str, pixels: float, logits: float) -> None:
@@ -114,5 +119,5 @@ def _logits_apart(references: list[list[Turn]], found: list[Turn]) -> float:
     worst = 0.0
     for row, reference in enumerate(references):
         one, two = np.stack([t.logits[0] for t in reference]), np.stack([t.logits[row] for t in found])
-        worst = max(worst, float(np.abs(one - two).max() / np.abs(one).max()))
+        worst = _worse(worst, float(np.abs(one - two).max() / np.abs(one).max()))
     return worst
