@@ -24,6 +24,7 @@ from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.strict import from_dict, to_dict
 
 BUNDLED = Path(__file__).parent / "bundled" / "models"
+CLIPS = BUNDLED.parent / "clips"  # held-out clips that come with them
 FORMAT = 1
 
 
@@ -128,7 +129,7 @@ def find(name: str | Path) -> Path:
             return folder
     if Path(name).is_dir():
         raise CheckpointError(f"{name}: holds no config.json; expected a checkpoint folder")
-    raise CheckpointError(unknown("model", name, (p.name for p in BUNDLED.glob("*") if p.is_dir())))
+    raise CheckpointError(unknown("model", name, list_models()))
 
 
 def list_models(pattern: str = "*") -> list[str]:

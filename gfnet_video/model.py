@@ -18,6 +18,7 @@ from gfnet_video.errors import ConfigError
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
 from gfnet_video.nn.controls import CONTROLS
+from gfnet_video.nn.groups import in_groups
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.patches import crop_patches, crop_with_gradient, place_to_centre
 from gfnet_video.nn.policy import Policy
@@ -341,11 +342,4 @@ def resized(frames: Tensor, side: int) -> Tensor:
 
 
 def _chunks(frames: Iterable[Tensor], size: int) -> Iterator[Tensor]:
-    group: list[Tensor] = []
-    for frame in frames:
-        group.append(frame)
-        if len(group) == size:
-            yield torch.stack(group, 1)
-            group = []
-    if group:
-        yield torch.stack(group, 1)
+    return (torch.stack(group, 1) for group in in_groups(frames, size))

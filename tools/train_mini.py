@@ -17,7 +17,8 @@ from pathlib import Path
 
 import click
 
-from gfnet_video.checkpoint import BUNDLED, load, save
+from gfnet_video.checkpoint import BUNDLED, CLIPS, load, save
+from gfnet_video.cli.memory import keep_memory
 from gfnet_video.config import Config
 from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
@@ -30,7 +31,6 @@ from gfnet_video.training.session import train_session
 from tools.mini_runs import FAMILIES, RECIPES, RUNS, SEEDS, config_of
 
 BUNDLE = "gfnet_tsm_mobilenetv2.mini"
-CLIPS = BUNDLED.parent / "clips"
 GOAL = Risk(max_drop=0.01, confidence=0.95)  # what exits may cost
 DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen them
 
@@ -91,6 +91,7 @@ def train_table(root: Path, keys: tuple[str, ...], families: tuple[str, ...], se
 @click.option("--family", multiple=True, type=click.Choice(list(FAMILIES)))
 @click.option("--seed", multiple=True, type=click.IntRange(0))
 def main(table: bool, only: tuple[str, ...], family: tuple[str, ...], seed: tuple[int, ...]) -> None:
+    keep_memory()
     root = root_of(dataset("mini"), None)
     try:
         if table or only or family or seed:

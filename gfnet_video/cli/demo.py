@@ -15,14 +15,13 @@ from gfnet_video.cli.main import VERBS
 @click.option("--picture", default="demo.png", show_default=True, type=click.Path(path_type=Path))
 @click.pass_context
 def command(ctx: click.Context, picture: Path) -> int:
-    from gfnet_video.checkpoint import BUNDLED
+    from gfnet_video.checkpoint import CLIPS
 
-    clips = BUNDLED.parent / "clips"
     click.echo(
         "These clips are rendered from real handwriting and real photographs; the model never saw them, nor their",
         err=True,
     )
     click.echo("handwriting and photographs. The true label is in each file's name.", err=True)
-    click.echo(f"$ gfnet-video infer {clips} --model {DEFAULT_MODEL} --picture {picture}\n", err=True)
-    code: int = ctx.invoke(infer, inputs=(str(clips),), name=DEFAULT_MODEL, picture=picture)
+    click.echo(f"$ gfnet-video infer {CLIPS} --model {DEFAULT_MODEL} --picture {picture}\n", err=True)
+    code: int = ctx.invoke(infer, inputs=(str(CLIPS),), name=DEFAULT_MODEL, picture=picture)
     return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import sys
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 import click
 
+from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import VERBS
 
 NEEDED = ("torch", "torchvision", "timm", "pytorchvideo", "decord2", "av", "numpy", "pillow", "safetensors", "click")
@@ -87,11 +87,11 @@ def _libraries(versions: dict[str, str]) -> str:
 def _processor() -> str:
     import torch
 
+    from gfnet_video.engines.sessions import cores
     from gfnet_video.evaluation.machine import processor
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     known = f", torch uses {torch.backends.cpu.get_cpu_capability()} and {torch.get_num_threads()} threads"
-    return f"{processor()}, {cores} cores, {' '.join(_features()) or 'features unknown'}{known}"
+    return f"{processor()}, {cores()} cores, {' '.join(_features()) or 'features unknown'}{known}"
 
 
 def _features(file: Path = Path("/proc/cpuinfo")) -> list[str]:
@@ -115,9 +115,9 @@ def _gpu() -> str:
 
 
 def _bundled() -> str:
-    from gfnet_video.checkpoint import BUNDLED, load
+    from gfnet_video.checkpoint import list_models, load
 
-    names = sorted(folder.name for folder in BUNDLED.iterdir() if folder.is_dir())
+    names = list_models()
     for name in names:
         load(name, verify=True)
     return f"{', '.join(names)}: self-test passed"
@@ -125,12 +125,11 @@ def _bundled() -> str:
 
 def _recognises() -> str:
     """The whole way from a file to a label, on a clip that comes with the package."""
-    from gfnet_video.checkpoint import BUNDLED, load
+    from gfnet_video.checkpoint import CLIPS, load
     from gfnet_video.inference.runner import predict
 
-    clip = min((BUNDLED.parent / "clips").glob("*.*"))
-    model = load(next(folder.name for folder in sorted(BUNDLED.iterdir()) if folder.is_dir()))
-    p = predict(model, clip)
+    clip = min(CLIPS.glob("*.*"))
+    p = predict(load(DEFAULT_MODEL), clip)
     wanted = clip.stem.split("_", 1)[1]
     if p.label.lower().replace(" ", "_") != wanted:
         raise ValueError(f"{clip.name} was recognised as {p.label!r}; expected {wanted.replace('_', ' ')!r}")

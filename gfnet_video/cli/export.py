@@ -23,12 +23,12 @@ installed engine that runs it is compared with PyTorch on real clips; where they
 def command(model: str, folder: Path, form: str, clips: tuple[str, ...]) -> None:
     import json
 
-    from gfnet_video.checkpoint import BUNDLED, load
+    from gfnet_video.checkpoint import CLIPS, load
     from gfnet_video.errors import printable
     from gfnet_video.inference.export import export
     from gfnet_video.inference.files import find_videos
 
-    paths = find_videos(clips or [str(BUNDLED.parent / "clips")])
+    paths = find_videos(clips or [str(CLIPS)])
     parity = export(load(model), folder, form, paths)
     click.echo(json.dumps(parity, indent=1))
     for engine, found in parity.items():

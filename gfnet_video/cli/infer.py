@@ -22,11 +22,7 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.command("infer", help=VERBS["infer"].help)
 @click.argument("inputs", nargs=-1, required=True)
 @click.option(
-    "--model",
-    "name",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    help="A bundled name, a folder or hf-hub:org/name.",
+    "--model", "name", default=DEFAULT_MODEL, show_default=True, help="A bundled name, a folder or hf-hub:org/name."
 )
 @click.option(
     "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."

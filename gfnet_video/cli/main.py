@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import click
 
-from gfnet_video.cli.memory import keep_memory
 from gfnet_video.errors import GFNetVideoError, printable, unknown
 
 
@@ -78,6 +77,8 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line on `args` (default: those of the process) and exit with its code."""
     args = sys.argv[1:] if args is None else args
     if args and args[0] in VERBS and VERBS[args[0]].keeps:
+        from gfnet_video.cli.memory import keep_memory
+
         keep_memory()
     code = run(args)
     try:

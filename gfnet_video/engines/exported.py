@@ -18,6 +18,7 @@ from gfnet_video.engines.sessions import Session
 from gfnet_video.engines.timing import Seconds
 from gfnet_video.errors import ConfigError
 from gfnet_video.nn.draws import drawn_centres
+from gfnet_video.nn.groups import in_groups
 from gfnet_video.video.pixels import cut_frame
 
 Arrays = dict[str, np.ndarray]
@@ -208,14 +209,10 @@ def _cropped(group: np.ndarray, which: list[int], centres: np.ndarray, size: int
 
 def _groups(frames: Iterable[np.ndarray], size: int, config: ModelConfig) -> Iterator[np.ndarray]:
     """Frames (B,3,S,S) in groups (B,k,3,S,S). Raises ConfigError for others."""
-    group: list[np.ndarray] = []
-    for frame in frames:
-        side = config.frame_side
-        if frame.ndim != 4 or frame.shape[1:] != (3, side, side) or frame.dtype != np.uint8:
-            raise ConfigError(f"a frame is {frame.shape} {frame.dtype}; expected (B, 3, {side}, {side}) uint8")
-        group.append(frame)
-        if len(group) == size:
-            yield np.stack(group, 1)
-            group = []
-    if group:
-        yield np.stack(group, 1)
+    return (np.stack(group, 1) for group in in_groups((_checked(f, config.frame_side) for f in frames), size))
+
+
+def _checked(frame: np.ndarray, side: int) -> np.ndarray:
+    if frame.ndim != 4 or frame.shape[1:] != (3, side, side) or frame.dtype != np.uint8:
+        raise ConfigError(f"a frame is {frame.shape} {frame.dtype}; expected (B, 3, {side}, {side}) uint8")
+    return frame

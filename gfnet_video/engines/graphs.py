@@ -76,8 +76,8 @@ class LookGraph(nn.Module):
         self.prepared = Prepared(config, side, to)
         self.stem, self.stages, self.tail = net.stem, net.stages, net.tail
         self.classifier = nn.Identity() if config.aggregator == "gru" else folded(look.classifier)
-        self.pooled, self.shift, self.shift_div, self.fine, self.maps = net._pooled, net.shift, net.shift_div, 0, maps
-        self.fine = net.fine
+        self.pooled, self.shift, self.shift_div, self.fine = net._pooled, net.shift, net.shift_div, net.fine
+        self.maps = maps
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), map (B,k,C,h,w), buffers."""
