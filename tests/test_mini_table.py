@@ -7,17 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tools.mini_runs import FAMILIES, RECIPES, SEEDS, config_of, model_of
-from tools.mini_table import Row, claims, closed, markdown, parts
+from tools.mini_rows import Row, in_order, parts, plain, unplain, with_earlier
+from tools.mini_runs import FAMILIES, RECIPES, SEEDS, config_of, model_of, recipe_of
+from tools.mini_table import claims, closed, markdown
 from tools.table_mini import into_readme
 
 LABELS = np.arange(400) % 40
 OBJECTS = LABELS // 4 * 1000 + np.arange(400) // 80
 
 
-def row(key: str, right: int, seed: int = 0, gmacs: float = 0.1) -> Row:
+def row(key: str, right: int, seed: int = 0, gmacs: float = 0.1, recipe: str = "r", family: str = "f") -> Row:
     """A network that is right about the first `right` clips."""
-    return Row(key, f"the {key}", "f", seed, np.where(np.arange(400) < right, LABELS, (LABELS + 4) % 40), gmacs)
+    guesses = np.where(np.arange(400) < right, LABELS, (LABELS + 4) % 40)
+    points = parts(guesses, LABELS)
+    return Row(key, f"the {key}", family, seed, guesses == LABELS, points, gmacs, recipe, "2026-11-26", {"steps": 9})
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -37,13 +40,13 @@ def test_controls_look_as_often_and_at_the_same_cost() -> None:
         config = config_of(key)
         assert (config.model.glance, config.model.focus) == (gfnet.model.glance, gfnet.model.focus)
         fitted = [(s.epochs, s.lr, s.tracks) for s in config.train.stages if "focus" in s.train]
-        assert fitted == [(4, 0.001, 2), (5, 0.0007, 1)]
+        assert fitted == [(4, 0.001, 2), (10, 0.001, 1)]
         assert config.model.where == (key if key not in learned else "policy")
 
 
 def test_claims_take_the_seeds_that_both_sides_have() -> None:
     rows = [row("full", 360), row("full", 380, seed=1), row("gfnet+exits", 356), row("gfnet", 360)]
-    found = {(c["of"], c["against"]): c for c in claims(rows, LABELS, OBJECTS)}
+    found = {(c["of"], c["against"]): c for c in claims(rows, OBJECTS)}
     against_full = found["the gfnet+exits", "the full"]
     assert against_full["seeds"] == [0] and against_full["points"] == pytest.approx(-1.0)
     assert against_full["low"] < -1 < against_full["high"] <= 0
@@ -51,16 +54,17 @@ def test_claims_take_the_seeds_that_both_sides_have() -> None:
 
 
 def test_the_gap_is_closed_by_what_lies_above_random() -> None:
-    (found,) = closed([row("random", 200), row("gfnet", 350), row("oracle", 400)], LABELS, OBJECTS)
+    (found,) = closed([row("random", 200), row("gfnet", 350), row("oracle", 400)], OBJECTS)
     assert found["percent"] == pytest.approx(75) and found["low"] < 75 < found["high"]
 
 
 def test_the_table_is_put_between_its_marks_however_often(tmp_path: Path) -> None:
     rows = [row("full", 360, gmacs=0.4), row("full", 380, seed=1, gmacs=0.4), row("gfnet", 360)]
-    plain = [{"key": r.key, "name": r.title, "family": "f", "gmacs": r.gmacs} | parts(r.guesses, LABELS) for r in rows]
     guesses = {"chance": parts(np.zeros(400, int), LABELS), "place": {"motion": 27.1}}
-    apart = claims(rows, LABELS, OBJECTS)
-    table = markdown({"rows": plain, "without_networks": guesses, "differences": apart, "gap_closed": []})
+    apart = claims(rows, OBJECTS)
+    table = markdown(
+        {"rows": [plain(r) for r in rows], "without_networks": guesses, "differences": apart, "gap_closed": []}
+    )
     assert "| chance | 2.5 | 10.0 | 25.0 |  |  |" in table and "| place |  |  | 27.1 |  |  |" in table
     assert "| the full | 90.0, 95.0 | 92.5 | 100.0 | 0.400 | 100 % |" in table
     assert "| the gfnet | 90.0 | 90.0 | 100.0 | 0.100 | 25 % |" in table
@@ -71,3 +75,25 @@ def test_the_table_is_put_between_its_marks_however_often(tmp_path: Path) -> Non
         text = readme.read_text()
         assert text.startswith("before\n") and text.endswith("<!-- end of table -->\nafter\n") and "old" not in text
         assert text.count(table) == 1
+
+
+def test_a_row_is_read_as_it_was_written() -> None:
+    written = row("gfnet+exits", 397)
+    found = unplain(plain(written), 400)
+    assert np.array_equal(found.right, written.right) and found.right.sum() == 397
+    assert plain(found) == plain(written) and found.facts == {"steps": 9}
+
+
+def test_earlier_rows_stay_until_their_network_is_measured_anew_or_its_recipe_or_the_split_changes() -> None:
+    old = [row("full", 100), row("full+shuffled", 90), row("gfnet", 200), row("gfnet+exits", 190), row("small", 5)]
+    earlier = {"split": "s", "clips": 400, "rows": [plain(r) for r in old]}
+    recipes = {("full", "f", 0): "r", ("gfnet", "f", 0): "r", ("small", "f", 0): "another"}
+    now = [row("gfnet", 300)]
+    kept = in_order(with_earlier(now, earlier, "s", recipes), ("full", "small", "gfnet"), ("f",))
+    assert [(r.key, int(r.right.sum())) for r in kept] == [("full", 100), ("full+shuffled", 90), ("gfnet", 300)]
+    assert with_earlier(now, earlier, "t", recipes) == now and with_earlier(now, {}, "s", recipes) == now
+
+
+def test_a_recipe_is_also_what_it_starts_from() -> None:
+    found = {recipe_of(key, family, seed) for key in RECIPES for family in FAMILIES for seed in SEEDS}
+    assert len(found) == len(RECIPES) * len(FAMILIES) * len(SEEDS)

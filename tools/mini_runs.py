@@ -6,11 +6,12 @@ EfficientNet is tsm_efficientnet_lite0_full_seed1. What a recipe starts from is 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gfnet_video.cli.train import config_path
-from gfnet_video.config import Config, LookConfig, load_config
+from gfnet_video.config import Config, LookConfig, dump_config, load_config
 
 RUNS = Path("runs")
 FAMILIES = {"mobilenetv2": "mobilenetv2_100", "efficientnet_lite0": "tf_efficientnet_lite0"}
@@ -78,6 +79,14 @@ def config_of(key: str, family: str = "mobilenetv2", seed: int = 0) -> Config:
 def model_of(key: str, family: str, seed: int) -> Path:
     """Where the trained model of a recipe lies, or will."""
     return RUNS / config_of(key, family, seed).name / "model"
+
+
+def recipe_of(key: str, family: str, seed: int) -> str:
+    """A hash of all that a network is trained by: its config, and those of the networks it starts from."""
+    config = config_of(key, family, seed)
+    starts = {config.train.initial_glance, config.train.initial_focus} - {""}
+    of = [recipe_of(k, family, seed) for k in RECIPES if str(model_of(k, family, seed)) in starts]
+    return hashlib.sha256("".join([dump_config(config), *of]).encode()).hexdigest()[:16]
 
 
 def _named(name: str, family: str, seed: int) -> str:

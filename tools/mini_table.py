@@ -3,38 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gfnet_video.evaluation.bootstrap import closed_interval, paired_interval
-
-MOTIONS = 4
-
-
-@dataclass(frozen=True)
-class Row:
-    """A model on the test split: its answers (N,), -1 where a clip failed, and GMACs a clip; None of a guess."""
-
-    key: str
-    title: str
-    family: str
-    seed: int
-    guesses: np.ndarray
-    gmacs: float | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-def parts(guesses: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Accuracy of the class, of its object and of its motion, in points."""
-    right = {
-        "class": guesses == labels,
-        "object": guesses // MOTIONS == labels // MOTIONS,
-        "motion": (guesses % MOTIONS == labels % MOTIONS) & (guesses >= 0),  # -1 is a failed clip
-    }
-    return {name: 100 * float(r.mean()) for name, r in right.items()}
-
+from tools.mini_rows import Row
 
 # (of, against): what the table claims, each in every family
 CLAIMS = (
@@ -52,7 +26,7 @@ CLAIMS = (
 )
 
 
-def claims(rows: list[Row], labels: np.ndarray, objects: np.ndarray) -> list[dict[str, Any]]:
+def claims(rows: list[Row], objects: np.ndarray) -> list[dict[str, Any]]:
     """Each claim of which both sides were measured: mean over the seeds that both have, objects (N,) drawn whole."""
     titles = {r.key: r.title for r in rows}
     found = []
@@ -61,21 +35,21 @@ def claims(rows: list[Row], labels: np.ndarray, objects: np.ndarray) -> list[dic
             seeds = _seeds(rows, family, of) & _seeds(rows, family, against)
             if not seeds:
                 continue
-            a, b = (_right(rows, labels, family, key, seeds) for key in (of, against))
+            a, b = (_right(rows, family, key, seeds) for key in (of, against))
             mean, low, high = paired_interval(a, b, groups=objects)
             apart = {"points": mean, "low": low, "high": high, "seeds": sorted(seeds)}
             found.append({"family": family, "of": titles[of], "against": titles[against], **apart})
     return found
 
 
-def closed(rows: list[Row], labels: np.ndarray, objects: np.ndarray) -> list[dict[str, Any]]:
+def closed(rows: list[Row], objects: np.ndarray) -> list[dict[str, Any]]:
     """How much of the gap from random to oracle patches GFNet closes, in each family that has all three."""
     found = []
     for family in dict.fromkeys(r.family for r in rows):
         keys = ("random", "gfnet", "oracle")
         seeds = set.intersection(*(_seeds(rows, family, key) for key in keys))
         if seeds:
-            three = (_right(rows, labels, family, key, seeds) for key in keys)
+            three = (_right(rows, family, key, seeds) for key in keys)
             share, low, high = closed_interval(*three, groups=objects)
             found.append({"family": family, "percent": share, "low": low, "high": high, "seeds": sorted(seeds)})
     return found
@@ -85,9 +59,9 @@ def _seeds(rows: Iterable[Row], family: str, key: str) -> set[int]:
     return {r.seed for r in rows if (r.family, r.key) == (family, key)}
 
 
-def _right(rows: Iterable[Row], labels: np.ndarray, family: str, key: str, seeds: set[int]) -> np.ndarray:
+def _right(rows: Iterable[Row], family: str, key: str, seeds: set[int]) -> np.ndarray:
     """(N,) the part of the seeds that are right about each clip."""
-    mine = [r.guesses == labels for r in rows if (r.family, r.key) == (family, key) and r.seed in seeds]
+    mine = [r.right for r in rows if (r.family, r.key) == (family, key) and r.seed in seeds]
     right: np.ndarray = np.mean(mine, 0)
     return right
 

@@ -1,7 +1,8 @@
 """The table of `mini`: `make bench-mini` measures what is trained on the test split into docs/mini.json and README.md.
 
-It takes the networks that it finds under runs/ (`make train-table` leaves them there, `make train-mini` some) and says
-which are missing. Every network is measured by the same code; exits are executed.
+It takes the networks that it finds under runs/ (`make train-table` leaves them there, `make train-mini` some); of those
+that are missing it keeps the rows of earlier measurements whose recipe still holds, and says so. Every network is
+measured by the same code; exits are executed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -31,11 +33,13 @@ from gfnet_video.evaluation.machine import processor
 from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.nn.exit_rule import ExitRule
-from tools.mini_runs import FAMILIES, RECIPES, SEEDS, model_of
-from tools.mini_table import MOTIONS, Row, claims, closed, markdown, parts
+from tools.mini_rows import MOTIONS, Row, in_order, parts, plain, with_earlier
+from tools.mini_runs import FAMILIES, RECIPES, SEEDS, model_of, recipe_of
+from tools.mini_table import claims, closed, markdown
 
 CELLS = 8  # the position-only guess sees in which of 8 x 8 cells the mover's centre lies
 TIMED, BATCH, ROUNDS = 128, 16, 5
+FOUND = Path("docs/mini.json")
 
 
 def trained() -> Iterator[tuple[str, str, int, Path]]:
@@ -45,34 +49,61 @@ def trained() -> Iterator[tuple[str, str, int, Path]]:
         if (folder / "config.json").is_file():
             yield key, family, seed, folder
         else:
-            print(f"not trained, left out: {folder}", file=sys.stderr)
+            print(f"not trained here: {folder}", file=sys.stderr)
 
 
 def measured(test: Manifest, cache: Path) -> list[Row]:
-    """All rows of networks."""
+    """All rows of the networks that are here."""
     rows: list[Row] = []
     for key, family, seed, folder in trained():
         model = load(folder, verify=True)
         clips = open_clips(test, model.config, cache)
-        rows += rows_of(key, family, seed, model, evaluate(model, clips, model.card.rule))
+        found = evaluate(model, clips, model.card.rule)
+        row = row_of(key, family, seed, found, test)
+        if model.card.rule != ExitRule.never(model.steps):
+            rows.append(exit_row(row, model, found, test))
+            row = replace(row, title=f"{row.title}, all looks")
+        rows.append(row)
         if key == "full" and seed == 0:
-            shuffled = answers(step_logits_of(model, clips, shuffle_frames=0).logits[:, -1]).numpy()
-            rows.append(Row("shuffled", f"{RECIPES[key].title}, frames shuffled", family, seed, shuffled))
+            shuffled = step_logits_of(model, clips, shuffle_frames=0).logits[:, -1]
+            rows.append(variant(row, "+shuffled", "frames shuffled", shuffled, test))
         print(f"measured: {folder}", file=sys.stderr, flush=True)
     return rows
 
 
-def rows_of(key: str, family: str, seed: int, model: Recogniser, found: Evaluation) -> list[Row]:
-    """A network's row with all looks and, where its card has thresholds, the one with exits executed."""
-    title, s = RECIPES[key].title, found.summary
-    guesses, facts = answers(found.steps.logits[:, -1]).numpy(), {"top1_after_step": s["top1_after_step"]}
-    if model.card.rule == ExitRule.never(model.steps):
-        return [Row(key, title, family, seed, guesses, s["gmacs_no_exit"], facts)]
-    left = {"mean_exit_step": s["mean_exit_step"], "steps": s["steps"], "thresholds": model.card.rule.thresholds}
-    return [
-        Row(key, f"{title}, all looks", family, seed, guesses, s["gmacs_no_exit"], facts),
-        Row(f"{key}+exits", f"{title}, with exits", family, seed, answers(found.exit_logits).numpy(), s["gmacs"], left),
-    ]
+def row_of(key: str, family: str, seed: int, found: Evaluation, test: Manifest) -> Row:
+    """A network's row with all looks."""
+    s, guesses = found.summary, answers(found.steps.logits[:, -1]).numpy()
+    return Row(
+        key,
+        RECIPES[key].title,
+        family,
+        seed,
+        guesses == test.labels,
+        parts(guesses, test.labels),
+        s["gmacs_no_exit"],
+        recipe_of(key, family, seed),
+        today(),
+        {"top1_after_step": s["top1_after_step"], "failed": int((guesses < 0).sum())},
+    )
+
+
+def variant(row: Row, key: str, words: str, logits: torch.Tensor, test: Manifest, **changes: Any) -> Row:
+    """A row for the same network used in another way, by its answers (N,K)."""
+    guesses = answers(logits).numpy()
+    told = {"right": guesses == test.labels, "points": parts(guesses, test.labels), "gmacs": None, "facts": {}}
+    return replace(row, key=row.key + key, title=f"{row.title}, {words}", **(told | changes))
+
+
+def exit_row(row: Row, model: Recogniser, found: Evaluation, test: Manifest) -> Row:
+    """A row with its exits executed."""
+    s = found.summary
+    facts = {"mean_exit_step": s["mean_exit_step"], "steps": s["steps"], "thresholds": model.card.rule.thresholds}
+    return variant(row, "+exits", "with exits", found.exit_logits, test, gmacs=s["gmacs"], facts=facts)
+
+
+def today() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def position_guess(train: Manifest, test: Manifest) -> float:
@@ -113,10 +144,20 @@ def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
         full, gfnet = ([r[i] for r in rounds] for i in (0, 1))
         ratio = statistics.median(g / f for f, g in rounds)
         medians = {"full_ms": statistics.median(full), "gfnet_ms": statistics.median(gfnet)}
-        found.append(
-            {"family": family, "clips": len(pixels), "batch": BATCH, **medians, "ratio": ratio, "rounds": rounds}
-        )
+        of = {"family": family, "recipe": recipe_of("gfnet", family, 0), "date": today(), **machine()}
+        found.append(of | {"clips": len(pixels), "batch": BATCH, **medians, "ratio": ratio, "rounds": rounds})
     return found
+
+
+def earlier_times(now: list[dict[str, Any]], earlier: dict[str, Any]) -> list[dict[str, Any]]:
+    """Times of an earlier docs/mini.json, of families not timed anew and recipes that still hold."""
+    known = {t["family"] for t in now}
+    old = (t for t in earlier.get("times", []) if t["family"] not in known)
+    return now + [t for t in old if t.get("recipe") == recipe_of("gfnet", t["family"], 0)]
+
+
+def machine() -> dict[str, Any]:
+    return {"cpu": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
 
 
 def without_networks(test: Manifest, root: Path) -> dict[str, dict[str, float]]:
@@ -137,52 +178,49 @@ def into_readme(path: Path, table: str, foot: str) -> None:
 
 
 def footnote(result: dict[str, Any]) -> str:
-    """How and where it was measured, in a line."""
-    machine, clips, date = result["machine"], result["clips"], result["date"]
+    """How and where it was measured, in a few lines."""
+    days = sorted({r["date"] for r in result["rows"]})
+    when = " to ".join(dict.fromkeys((days[0], days[-1])))
     ran = "; ".join(
-        f"{t['family']} {t['full_ms']:.1f} ms full frame, {t['gfnet_ms']:.1f} ms GFNet with exits ({t['ratio']:.2f})"
+        f"{t['family']} {t['full_ms']:.1f} ms full frame, {t['gfnet_ms']:.1f} ms GFNet with exits ({t['ratio']:.2f}; "
+        f"{t['cpu']}, {t['threads']} threads, torch {t['torch']}, {t['date']})"
         for t in result["times"]
     )
-    where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
     return (
-        f"*Measured by `make bench-mini` on {clips:,} clips, {date}, {where}. Intervals: paired bootstrap over the "
-        f"digits that move. A clip, networks, batch {BATCH}, eager, exits executed, seed 0: {ran or 'not timed'}. "
-        "docs/mini.json holds all figures.*"
+        f"*Measured by `make bench-mini` on {result['clips']:,} clips, {when}. "
+        "Intervals: paired bootstrap over the digits that move. "
+        f"A clip, networks, batch {BATCH}, eager, exits executed, seed 0: {ran or 'not timed'}. "
+        "docs/mini.json holds all figures, each with its day.*"
     )
 
 
-def measure(root: Path) -> dict[str, Any]:
+def measure(root: Path, earlier: dict[str, Any]) -> dict[str, Any]:
     """All figures, in plain numbers."""
     test = read_manifest(dataset("mini"), root, "test")
-    labels, objects, cache = test.labels, objects_of(test), root / "cache"
-    rows = measured(test, cache)
+    split, objects, cache = test.digest(), objects_of(test), root / "cache"
+    recipes = {(k, f, s): recipe_of(k, f, s) for f, k, s in product(FAMILIES, RECIPES, SEEDS)}
+    rows = in_order(with_earlier(measured(test, cache), earlier, split, recipes), RECIPES, FAMILIES)
     return {
         "command": "make bench-mini",
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": {"cpu": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__},
-        "clips": len(labels),
-        "failed": int(sum((r.guesses < 0).sum() for r in rows)),
+        "split": split,
+        "clips": len(test),
         "without_networks": without_networks(test, root),
-        "rows": [
-            {"key": r.key, "name": r.title, "family": r.family, "seed": r.seed, "gmacs": r.gmacs}
-            | parts(r.guesses, labels)
-            | r.facts
-            for r in rows
-        ],
-        "differences": claims(rows, labels, objects),
-        "gap_closed": closed(rows, labels, objects),
-        "times": times(test, cache),
+        "rows": [plain(r) for r in rows],
+        "differences": claims(rows, objects),
+        "gap_closed": closed(rows, objects),
+        "times": earlier_times(times(test, cache), earlier),
     }
 
 
 def main() -> int:
     """Measure, print, write."""
     try:
-        result = measure(root_of(dataset("mini"), None))
+        earlier = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
+        result = measure(root_of(dataset("mini"), None), earlier)
     except GFNetVideoError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    write_text(Path("docs/mini.json"), json.dumps(result, indent=1) + "\n")
+    write_text(FOUND, json.dumps(result, indent=1) + "\n")
     table = markdown(result)
     into_readme(Path("README.md"), table, footnote(result))
     print(table)
