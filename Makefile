@@ -20,8 +20,8 @@ demo: $(VENV)/.with-base ## recognise the bundled clips with the bundled model, 
 	$(BIN)/gfnet-video demo
 
 test: lint $(VENV)/.with-dev-mini ## lint, then run the tests (a few minutes)
-	@echo "test: pytest without the marker 'originals'; a few minutes on two CPU cores"
-	$(BIN)/python -m pytest
+	@echo "test: pytest without the marker 'originals', on two processes of one thread; a few minutes"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.with-dev-mini ## ruff (style) and mypy (types); the import floors are a test (under a minute)
 	$(BIN)/ruff check .

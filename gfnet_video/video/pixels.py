@@ -16,26 +16,29 @@ def cut_frame(pixels: np.ndarray, *, frame_side: int, short_side: int = 0) -> np
     """
     if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
         raise ConfigError(f"a frame is (H,W,3) uint8, not {pixels.shape} {pixels.dtype}")
-    to, (height, width) = short_side or frame_side, pixels.shape[:2]
-    short = min(height, width)
+    to, size = short_side or frame_side, list(pixels.shape[:2])
+    short = min(size)
     if short != to:
-        height, width = (max(to, round(x * to / short)) for x in (height, width))
-        pixels = _along(_along(pixels, 1, width), 0, height)
-    top, left = (int(0.5 * (x - frame_side)) for x in (height, width))
-    return np.ascontiguousarray(pixels[top : top + frame_side, left : left + frame_side].transpose(2, 0, 1))
+        size = [max(to, round(x * to / short)) for x in size]
+    for axis in (1, 0):  # width first, as torch does; of what is cut away nothing is computed
+        first = int(0.5 * (size[axis] - frame_side))
+        pixels = _along(pixels.swapaxes(0, axis), size[axis], first, first + frame_side).swapaxes(0, axis)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _along(pixels: np.ndarray, axis: int, to: int) -> np.ndarray:
-    """Resize one axis of (H,W,3) uint8 as torch does uint8: whole-number weights, rounded to uint8 after each axis."""
-    if pixels.shape[axis] == to:
-        return pixels
-    cells, weights, bits = _taps(pixels.shape[axis], to)
-    shape = [1, 1, 1]
-    shape[axis] = to
-    total = np.full([to if a == axis else n for a, n in enumerate(pixels.shape)], 1 << (bits - 1), np.int32)
-    for cell, weight in zip(cells, weights, strict=True):
-        total += pixels.take(cell, axis) * weight.reshape(shape)
-    return (total >> bits).clip(0, 255).astype(np.uint8)
+def _along(pixels: np.ndarray, to: int, first: int, end: int) -> np.ndarray:
+    """The cells first to end of (N,M,3) uint8 resized to (to,M,3), as torch resizes uint8: whole-number weights,
+    rounded to uint8 after each axis."""
+    if len(pixels) == to:
+        return pixels[first:end]
+    cells, weights, bits = _taps(len(pixels), to)
+    lines = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    total = np.full((end - first, lines.shape[1]), 1 << (bits - 1), np.int32)
+    part = np.empty_like(total)
+    for cell, weight in zip(cells[:, first:end], weights[:, first:end, None], strict=True):
+        total += np.multiply(lines[cell], weight, out=part)
+    small: np.ndarray = (total >> bits).clip(0, 255).astype(np.uint8).reshape(end - first, -1, 3)
+    return small
 
 
 @lru_cache(maxsize=16)
