@@ -58,6 +58,10 @@ RECIPES = {
 }
 
 
+BUNDLE = "gfnet_tsm_mobilenetv2.mini"  # the model that the package carries, of the recipe "streaming", in float16
+TITLES = {key: recipe.title for key, recipe in RECIPES.items()} | {"bundled": "the bundled model, streaming, float16"}
+
+
 def config_of(key: str, family: str = "mobilenetv2", seed: int = 0) -> Config:
     """The config of a recipe on a backbone family from a seed."""
     recipe = RECIPES[key]

@@ -23,6 +23,8 @@ CLAIMS = (
     ("gfnet", "end_to_end"),
     ("streaming+exits", "full"),
     ("streaming+exits", "streaming"),
+    ("bundled+exits", "full"),
+    ("bundled+exits", "bundled"),
 )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gfnet_video.checkpoint import Recogniser, load
+from gfnet_video.checkpoint import BUNDLED, Recogniser, load
 from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
 from gfnet_video.datasets.clips import open_clips
@@ -34,7 +34,7 @@ from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.nn.exit_rule import ExitRule
 from tools.mini_rows import MOTIONS, Row, in_order, parts, plain, with_earlier
-from tools.mini_runs import FAMILIES, RECIPES, SEEDS, model_of, recipe_of
+from tools.mini_runs import BUNDLE, FAMILIES, RECIPES, SEEDS, TITLES, model_of, recipe_of
 from tools.mini_table import claims, closed, markdown
 
 CELLS = 8  # the position-only guess sees in which of 8 x 8 cells the mover's centre lies
@@ -50,6 +50,7 @@ def trained() -> Iterator[tuple[str, str, int, Path]]:
             yield key, family, seed, folder
         else:
             print(f"not trained here: {folder}", file=sys.stderr)
+    yield "bundled", "mobilenetv2", 0, BUNDLED / BUNDLE
 
 
 def measured(test: Manifest, cache: Path) -> list[Row]:
@@ -76,13 +77,13 @@ def row_of(key: str, family: str, seed: int, found: Evaluation, test: Manifest) 
     s, guesses = found.summary, answers(found.steps.logits[:, -1]).numpy()
     return Row(
         key,
-        RECIPES[key].title,
+        TITLES[key],
         family,
         seed,
         guesses == test.labels,
         parts(guesses, test.labels),
         s["gmacs_no_exit"],
-        recipe_of(key, family, seed),
+        recipe_of(key, family, seed) if key in RECIPES else "",
         today(),
         {"top1_after_step": s["top1_after_step"], "failed": int((guesses < 0).sum())},
     )
@@ -199,7 +200,7 @@ def measure(root: Path, earlier: dict[str, Any]) -> dict[str, Any]:
     test = read_manifest(dataset("mini"), root, "test")
     split, objects, cache = test.digest(), objects_of(test), root / "cache"
     recipes = {(k, f, s): recipe_of(k, f, s) for f, k, s in product(FAMILIES, RECIPES, SEEDS)}
-    rows = in_order(with_earlier(measured(test, cache), earlier, split, recipes), RECIPES, FAMILIES)
+    rows = in_order(with_earlier(measured(test, cache), earlier, split, recipes), TITLES, FAMILIES)
     return {
         "command": "make bench-mini",
         "split": split,

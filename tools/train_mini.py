@@ -28,9 +28,8 @@ from gfnet_video.evaluation.calibration import Risk
 from gfnet_video.evaluation.session import calibrate_folder
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.session import train_session
-from tools.mini_runs import FAMILIES, RECIPES, RUNS, SEEDS, config_of
+from tools.mini_runs import BUNDLE, FAMILIES, RECIPES, RUNS, SEEDS, config_of
 
-BUNDLE = "gfnet_tsm_mobilenetv2.mini"
 GOAL = Risk(max_drop=0.01, confidence=0.95)  # what exits may cost
 DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen them
 
