@@ -189,7 +189,6 @@ class StageConfig:
     learner: str = "reinforce"
     reward: str = "alone"
     updates: int = 1
-    window: int = 0
 
     def __post_init__(self) -> None:
         if self.patches not in PATCHES:
@@ -203,7 +202,6 @@ class StageConfig:
         _within("backbone_scale", self.backbone_scale, 0)
         _within("policy_scale", self.policy_scale, 1e-6)
         _within("updates", self.updates, 1)
-        _within("window", self.window, 0)
         choices = (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("learner", LEARNERS), ("reward", REWARDS))
         for name, known in choices:
             if getattr(self, name) not in known:
@@ -231,8 +229,6 @@ class StageConfig:
                 f"stage {self.name!r} has learner {self.learner} and reward {self.reward}; "
                 f"expected reward {' or '.join(LEARNERS[self.learner])}"
             )
-        if self.window and self.learner != "proposals":
-            raise ConfigError(f"stage {self.name!r} has a window and learner {self.learner}; only proposals have one")
         if ppo and self.tracks != 1:
             raise ConfigError(f"stage {self.name!r} draws {self.tracks} tracks; ppo draws 1 and has a critic")
         if not ppo and self.updates != 1:
@@ -339,9 +335,6 @@ class Config:
         for stage in self.train.stages:
             if self.model.focus is None and stage.patches != "none":
                 raise ConfigError(f"stage {stage.name!r} has patches {stage.patches}; expected none without a focus")
-            if self.model.focus and stage.window > self.model.focus.side:
-                most = self.model.focus.side
-                raise ConfigError(f"stage {stage.name!r} has window {stage.window}; expected 0 to focus.side ({most})")
             if self.model.where != "policy" and stage.patches in ("policy", "sampled"):
                 raise ConfigError(
                     f"stage {stage.name!r} has patches {stage.patches}, but model.where is {self.model.where}: there "

@@ -22,17 +22,17 @@ FLOOR = 0.1  # of a frame's deviation of rewards: below it nothing is at stake
 
 
 def proposals_loss(
-    model: GFNet, seen: Glanced, *, sigma: float, tracks: int, generator: torch.Generator, window: int = 0
+    model: GFNet, seen: Glanced, *, sigma: float, tracks: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Loss of one batch and the mean reward of the policy's own patches.
 
-    sigma: width of the smoothing, in units of centres; tracks: proposals for each patch; window: the side of what is
-    judged of each. A patch that the clip shares is one decision a clip, judged by the whole clip.
+    sigma: width of the smoothing, in units of centres; tracks: proposals for each patch. A patch that the clip shares
+    is one decision a clip, judged by the whole clip.
     """
     assert model.policy is not None
     means = model.decisions(model.policy(seen.maps, None)[0])  # (B,A,2), A decisions a clip
     drawn = spread_evenly(tracks, means, generator)  # (M,B,A,2)
-    own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]), window=window)  # (B,A) each
+    own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]))  # (B,A) each
     others = torch.stack(judged)  # (M,B,A)
     advantage = others - others.mean(0)
     advantage = advantage / (others.std(0) + FLOOR)

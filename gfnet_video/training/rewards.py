@@ -14,7 +14,7 @@ from torch import Tensor
 from gfnet_video.model import GFNet
 from gfnet_video.nn.aggregator import evidence_of
 from gfnet_video.nn.folding import folded
-from gfnet_video.nn.patches import crop_patches, place_to_centre
+from gfnet_video.nn.patches import crop_patches
 from gfnet_video.records import Features
 
 PATCHES = 256  # of a pass that only judges
@@ -77,33 +77,27 @@ def _of_frame(logits: Tensor, model: GFNet) -> Tensor:
 
 
 @torch.no_grad()
-def odds_alone(model: GFNet, seen: Glanced, centres: Tensor, *, window: int = 0) -> Tensor:
+def odds_alone(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
     """Log-odds of the true class that the glances and this one patch give: centres (M,B,A,2) -> (M,B,A).
-
-    window: the side of what is seen of each patch, around its middle; 0: all of it.
 
     Each patch is looked at as if it were the first: what a shift buffer has kept of the looks before would tell the
     class whatever the patch shows. A patch that the clip shares is judged by all of its looks. Glances count up to the
     patch's frame where the policy sees no further.
     """
-    said = _said(model, seen.frames, centres, window)
+    said = _said(model, seen.frames, centres)
     return _log_odds(_with_glances(model, seen, said, whole=model.config.policy_sees == "clip"), seen.labels)
 
 
-def _said(model: GFNet, frames: Tensor, centres: Tensor, window: int) -> Tensor:
+def _said(model: GFNet, frames: Tensor, centres: Tensor) -> Tensor:
     """The focus' logits (M,B,F,K) of patches at centres (M,B,A,2), each a video of one frame unless the clip shares it;
     a few videos at a time: no more stay in a cache."""
     assert model.focus_net is not None and model.config.focus is not None
-    side = window or model.config.focus.side
-    if window:
-        places = 0.5 + model.room * (centres - 0.5)
-        centres = place_to_centre(places, room=max(1 - side / model.config.frame_side, 1e-6))
     net, looks, found = folded(model.focus_net), frames.shape[1], []
     together = looks if model.config.patch == "shared" else 1
     few = max(1, PATCHES // looks)
     for track in centres:
         for clips, where in zip(frames.split(few), model.spread(track, looks).split(few), strict=True):
-            patches = crop_patches(clips.flatten(0, 1), where.flatten(0, 1), size=side)
+            patches = crop_patches(clips.flatten(0, 1), where.flatten(0, 1), size=model.config.focus.side)
             found.append(net(patches.unflatten(0, (-1, together)))[0].logits.flatten(0, 1))
     said: Tensor = torch.cat(found).unflatten(0, (len(centres), -1, looks))
     return said

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -67,7 +66,7 @@ def losses(learning: Learning, turn: Turn, seen: Seen) -> Iterator[tuple[Tensor,
         return
     looked = glance_at(model, frames, seen.labels, glanced)
     if learning.critic is None:
-        learn = partial(proposals_loss, window=stage.window) if stage.learner == "proposals" else policy_loss
+        learn = proposals_loss if stage.learner == "proposals" else policy_loss
         loss, reward = learn(model, looked, sigma=turn.sigma, tracks=stage.tracks, generator=turn.generator)
         yield loss, float(reward)
         return

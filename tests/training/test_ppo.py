@@ -161,7 +161,7 @@ def test_policy_finds_what_proposals_are_rewarded_for(monkeypatch: pytest.Monkey
     model, task = models.model(patch=patch, order="glance_first"), BrightSpot()
     model.policy = Policy(1, hidden=8, room=0.5)
 
-    def odds(model: GFNet, seen: Glanced, centres: Tensor, *, window: int) -> Tensor:
+    def odds(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
         return -(centres - task.target[:, : centres.shape[2]]).norm(dim=-1)
 
     monkeypatch.setattr(proposals, "odds_alone", odds)
@@ -187,7 +187,7 @@ def test_a_patch_at_the_edge_is_as_good_as_one_inside() -> None:
     model.policy = Chooses(chosen)
     optimiser = torch.optim.Adam([chosen], lr=0.02)
 
-    def odds(model: GFNet, seen: Glanced, centres: Tensor, *, window: int) -> Tensor:
+    def odds(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
         return 6 * torch.sigmoid(20 * (centres[..., 1] - 0.8))  # at the right edge
 
     with pytest.MonkeyPatch.context() as patched:

@@ -130,22 +130,6 @@ def test_the_odds_of_a_patch_are_those_of_a_first_look(case: str) -> None:
 
 
 @torch.no_grad()
-def test_a_window_sees_the_middle_of_its_patch_alone() -> None:
-    model, frames, _, _, _ = some("interleaved", shift=True)
-    focus, whole, window = model.config.focus, model.config.frame_side, 16
-    assert focus is not None
-    seen, corner = glance_at(model, frames, LABELS), 7
-    centres = frames.new_full((1, *frames.shape[:2], 2), (corner + 0.5) / (whole - focus.side))
-    first = corner + (focus.side - window) // 2
-    inside = torch.zeros(whole, whole, dtype=torch.bool)
-    inside[first : first + window, first : first + window] = True
-    other = replace(seen, frames=torch.where(inside, seen.frames, -seen.frames))
-    narrow, same = (odds_alone(model, x, centres, window=window) for x in (seen, other))
-    assert torch.equal(narrow, same)
-    assert not torch.allclose(odds_alone(model, seen, centres), odds_alone(model, other, centres))
-
-
-@torch.no_grad()
 def test_the_policys_own_patches_gain_nothing_over_themselves() -> None:
     model, frames, _, centres, _ = some("interleaved", True)
     found = contrastive(model, glance_at(model, frames, LABELS), centres, centres)
