@@ -39,6 +39,12 @@ class Card:
     provenance: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def interval(self) -> float:
+        """Seconds between the frames of a training clip; 0 in checkpoints from before that was noted."""
+        held = self.provenance.get("interval", 0.0)
+        return float(held) if isinstance(held, int | float) and 0 < held < float("inf") else 0.0
+
 
 class Recogniser(GFNet):
     """A GFNet that knows its card: class names, preprocessing, thresholds, where it comes from."""

@@ -22,7 +22,7 @@ class About:
     """What an engine says of the model it runs; of an exported one it stands in its folder.
 
     model, dataset: names, for people. valid_for: where the thresholds of `rule` hold. precision: what the networks
-    compute in.
+    compute in. interval: seconds between the frames of the clips it was trained on; 0 where nobody noted it.
     """
 
     model: str
@@ -33,6 +33,7 @@ class About:
     macs: LookMacs
     precision: str = "float32"
     valid_for: dict[str, Any] = field(default_factory=dict)
+    interval: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,13 @@ class Engine(Protocol):
         """`GFNet.walk` on frames (B,3,S,S) uint8, each pulled when its turn comes; leaving the loop is the exit.
 
         centres (B,F,2) force the patches; the seconds of each look are added to `seconds`.
+        """
+        ...
+
+    def slide(self, frame: np.ndarray, memory: Any = None, *, seconds: Seconds | None = None) -> tuple[Any, Turn]:
+        """Look at one more frame (B,3,S,S) uint8 of streams, which `memory` holds (None at their start) and is returned
+        anew: the logits are those of the last T frames, as `engines.window` defines them. `Turn.index` is that of the
+        step at which a clip of so many frames would be. Only causal, interleaved models have such a step.
         """
         ...
 

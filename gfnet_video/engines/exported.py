@@ -14,10 +14,11 @@ import numpy as np
 
 from gfnet_video.config import ModelConfig
 from gfnet_video.engines.engine import About, Turn
+from gfnet_video.engines.places import cropped, fixed_centres
 from gfnet_video.engines.sessions import Session
 from gfnet_video.engines.timing import Seconds
+from gfnet_video.engines.window_graphs import Memory, looked, said
 from gfnet_video.errors import ConfigError
-from gfnet_video.nn.draws import drawn_centres
 from gfnet_video.nn.groups import in_groups
 from gfnet_video.video.pixels import cut_frame
 
@@ -55,15 +56,25 @@ class Exported:
         """As Engine says."""
         config = self.about.config
         chunk = chunk if config.temporal == "causal" else sys.maxsize
-        walk = _Walk(self, chunk, defaultdict(float) if seconds is None else seconds)
-        forced = _fixed(config) if centres is None else centres
+        walk = Walk(self, chunk, defaultdict(float) if seconds is None else seconds)
+        forced = fixed_centres(config) if centres is None else centres
         if config.glances_first:
             yield from walk.glance_first(frames, glance_frames, forced)
         else:
             yield from walk.interleaved(frames, forced)
 
+    def slide(
+        self, frame: np.ndarray, memory: Memory | None = None, *, seconds: Seconds | None = None
+    ) -> tuple[Memory, Turn]:
+        """As Engine says."""
+        walk = Walk(self, 1, defaultdict(float) if seconds is None else seconds)
+        memory = looked(walk, _checked(frame, self.about.config.frame_side)[:, None], memory or Memory())
+        logits, centres = said(walk, memory), memory.kept[-1].centres
+        index = len(memory.kept) * self.about.config.looks_per_frame - 1
+        return memory, Turn(index, logits, None if centres is None else centres[:, -1])
 
-class _Walk:
+
+class Walk:
     """One clip's way through the graphs. Its state, named arrays, is passed in and out; what it lacks is zeros."""
 
     def __init__(self, engine: Exported, chunk: int, seconds: Seconds) -> None:
@@ -147,7 +158,7 @@ class _Walk:
     ) -> tuple[Arrays, list[np.ndarray]]:
         """Focus on patches of a group; told: of its glances, where they are still to become evidence."""
         assert self.config.focus is not None
-        patches = _cropped(group, which, centres, self.config.focus.side)
+        patches = cropped(group, which, centres, self.config.focus.side)
         aimed, state = self.run("focus", state, pixels=patches)
         logits = []
         for i, (frame, before) in enumerate(zip(which, [-1, *which], strict=False)):
@@ -183,28 +194,6 @@ class _Walk:
         renewed = {n.removeprefix("new_"): value for n, value in found.items() if n.startswith("new_")}
         self.seconds[PARTS.get(name, name)] += perf_counter() - began
         return found, state | renewed
-
-
-def _fixed(config: ModelConfig) -> np.ndarray | None:
-    """Centres (1,F,2) that no policy picks; None where one does."""
-    if config.where == "policy" or config.focus is None:
-        return None
-    if config.where == "random":
-        return drawn_centres("", range(config.looks))[None]
-    return np.full((1, config.looks, 2), 0.5, np.float32)
-
-
-def _cropped(group: np.ndarray, which: list[int], centres: np.ndarray, size: int) -> np.ndarray:
-    """`crop_patches` of the frames `which` of a group (B,k,3,S,S): patches (B,n,3,P,P)."""
-    videos, side = len(group), group.shape[-1]
-    corners = np.floor(centres.clip(0, 1) * np.float32(side - size)).astype(int)
-    corners = np.broadcast_to(corners, (videos, len(which), 2))
-    patches = np.empty((videos, len(which), 3, size, size), np.uint8)
-    for video in range(videos):
-        for i, frame in enumerate(which):
-            top, left = corners[video, i]
-            patches[video, i] = group[video, frame, :, top : top + size, left : left + size]
-    return patches
 
 
 def _groups(frames: Iterable[np.ndarray], size: int, config: ModelConfig) -> Iterator[np.ndarray]:

@@ -15,6 +15,7 @@ from gfnet_video.checkpoint import Recogniser
 from gfnet_video.engines.engine import About, Turn
 from gfnet_video.engines.macs import LookMacs, count_macs
 from gfnet_video.engines.timing import Seconds, timed_looks
+from gfnet_video.engines.window import Window, slide
 from gfnet_video.nn.device import device_of
 from gfnet_video.video.transforms import normalise, resize_crop
 
@@ -42,6 +43,7 @@ class TorchEngine:
             self._macs,
             precision_of(self.model),
             card.valid_for,
+            card.interval,
         )
 
     def cut(self, pixels: np.ndarray) -> np.ndarray:
@@ -69,6 +71,17 @@ class TorchEngine:
         with timed_looks(self.model, seconds):
             for step in self.model.walk(ready(frames), glance_frames=glance, chunk=chunk, centres=forced):
                 yield Turn(step.index, _numpy(step.logits), None if step.centre is None else _numpy(step.centre))
+
+    def slide(
+        self, frame: np.ndarray, memory: Window | None = None, *, seconds: Seconds | None = None
+    ) -> tuple[Window, Turn]:
+        """As Engine says."""
+        seconds = defaultdict(float) if seconds is None else seconds
+        (ready,) = self._normalised([frame], seconds=seconds)
+        with timed_looks(self.model, seconds):
+            memory, logits = slide(self.model, ready, memory)
+        looks, last = self.model.config.looks_per_frame, memory.kept[-1].centres
+        return memory, Turn(len(memory.kept) * looks - 1, _numpy(logits), None if last is None else _numpy(last[:, -1]))
 
     def _normalised(self, frames: Iterable[np.ndarray], *, seconds: Seconds) -> Iterator[Tensor]:
         config, device = self.model.config, device_of(self.model)

@@ -1,0 +1,35 @@
+"""Where patches lie, and cutting them, without torch.
+
+Letters: B videos, k frames of a group, n looks at it, S frame side, P patch side, F focus looks of a clip.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gfnet_video.config import ModelConfig
+from gfnet_video.nn.draws import drawn_centres
+
+
+def fixed_centres(config: ModelConfig, first: int = 0, count: int = 0) -> np.ndarray | None:
+    """Centres (1,n,2) of `count` looks from number `first` on, of a clip's by default, that no policy picks; None where
+    one does."""
+    if config.where == "policy" or config.focus is None:
+        return None
+    count = count or config.looks
+    if config.where == "random":
+        return drawn_centres("", range(first, first + count))[None]
+    return np.full((1, count, 2), 0.5, np.float32)
+
+
+def cropped(group: np.ndarray, which: list[int], centres: np.ndarray, size: int) -> np.ndarray:
+    """`crop_patches` of the frames `which` of a group (B,k,3,S,S): patches (B,n,3,P,P)."""
+    videos, side = len(group), group.shape[-1]
+    corners = np.floor(centres.clip(0, 1) * np.float32(side - size)).astype(int)
+    corners = np.broadcast_to(corners, (videos, len(which), 2))
+    patches = np.empty((videos, len(which), 3, size, size), np.uint8)
+    for video in range(videos):
+        for i, frame in enumerate(which):
+            top, left = corners[video, i]
+            patches[video, i] = group[video, frame, :, top : top + size, left : left + size]
+    return patches
