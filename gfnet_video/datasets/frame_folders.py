@@ -10,14 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from gfnet_video.errors import ConfigError, VideoError
+from gfnet_video.video.picture import read_picture
 
-PIXELS = 2**26  # twice 8K
 NUMBER = re.compile(r"%0?\d*d")
-
-
 FRAME = re.compile(r"(\D*)(\d+)(\.jpe?g|\.png)", re.IGNORECASE)
 
 
@@ -101,29 +98,18 @@ class FolderReader:
         at, frame, shape = -1, np.empty(0), None
         for index in wanted:
             if index != at:
-                at, frame = index, read_picture(self.file(index))
+                at, frame = index, read_frame(self.file(index))
             if shape not in (None, frame.shape):
                 raise VideoError(self.file(index), f"is {_size(frame.shape)}; the frames before it are {_size(shape)}")
             shape = frame.shape
             yield frame
 
 
-def read_picture(file: Path) -> np.ndarray:
-    """One JPEG or PNG as (H,W,3) uint8 RGB. Raises VideoError naming it.
-
-    By Pillow: torchvision takes a third less time, but a damaged PNG ends its process and a damaged JPEG prints.
-    """
-    try:
-        with Image.open(file, formats=("JPEG", "PNG")) as picture:
-            if picture.width * picture.height > PIXELS:
-                raise VideoError(file, f"is {picture.width}x{picture.height}; at most {PIXELS:,} pixels are read")
-            return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
-    except FileNotFoundError as error:
-        raise VideoError(file, "no such frame") from error
-    except UnidentifiedImageError as error:
-        raise VideoError(file, "is not a JPEG or PNG picture") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # SyntaxError: a broken PNG
-        raise VideoError(file, f"cannot be decoded ({getattr(error, 'strerror', None) or error})") from error
+def read_frame(file: Path) -> np.ndarray:
+    """One JPEG or PNG as (H,W,3) uint8 RGB. Raises VideoError naming it."""
+    if not os.path.lexists(file):
+        raise VideoError(file, "no such frame")
+    return read_picture(file, ("JPEG", "PNG"))
 
 
 def _size(shape: tuple[int, ...] | None) -> str:

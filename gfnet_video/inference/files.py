@@ -1,4 +1,4 @@
-"""From what the user named to video files: files as they are, folders walked, globs expanded."""
+"""From what the user named to videos and pictures: files as they are, folders walked, globs expanded."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 
 from gfnet_video.datasets.frame_folders import template_in
 from gfnet_video.errors import DataError, printable
-from gfnet_video.video.suffixes import SUFFIXES
+from gfnet_video.video.suffixes import PICTURES, SUFFIXES
 
 
 def find_videos(inputs: Iterable[str]) -> list[Path]:
     """Files in the order given; a folder's videos (by suffix, recursive) and a glob's matches in sorted order.
 
-    A folder of numbered pictures and no video is itself a video. A name that exists is taken as it is, whatever
-    characters it holds; one that does not is kept, to be reported in its place. Raises DataError for a folder without
-    videos or that cannot be read, and for a glob that matches nothing.
+    Of a folder without videos the pictures are taken, each by itself; where they are numbered from 0 or 1 the folder is
+    itself a video. A name that exists is taken as it is, whatever characters it holds; one that does not is kept, to be
+    reported in its place. Raises DataError for a folder without either or that cannot be read, and for a glob that
+    matches nothing.
     """
     found: list[Path] = []
     for name in inputs:
@@ -34,12 +35,24 @@ def _inside(folder: Path) -> list[Path]:
     """All by suffix, links that lead nowhere among them; folders behind links are not walked."""
     videos: list[Path] = []
     for at, _, names in os.walk(folder, onerror=_unreadable):
-        found = [Path(at, name) for name in names if Path(name).suffix.lower() in SUFFIXES]
-        videos += found or ([Path(at)] if template_in(Path(at)) else [])
+        videos += _named(at, names, SUFFIXES) or _pictured(at, names)
     videos.sort()
     if not videos:
-        raise DataError(f"{printable(folder)}: no videos in this folder; known suffixes: {', '.join(sorted(SUFFIXES))}")
+        known = ", ".join(sorted(SUFFIXES | PICTURES))
+        raise DataError(f"{printable(folder)}: no videos or pictures in this folder; known suffixes: {known}")
     return videos
+
+
+def _named(at: str, names: list[str], suffixes: frozenset[str]) -> list[Path]:
+    return [Path(at, name) for name in names if Path(name).suffix.lower() in suffixes]
+
+
+def _pictured(at: str, names: list[str]) -> list[Path]:
+    """A folder whose pictures are the frames of one video, or its pictures."""
+    template = template_in(Path(at))
+    if template and any(template % first in names for first in (0, 1)):
+        return [Path(at)]
+    return _named(at, names, PICTURES)
 
 
 def _unreadable(error: OSError) -> None:

@@ -16,6 +16,7 @@ from gfnet_video.engines.opening import engine_of
 from gfnet_video.errors import VideoError
 from gfnet_video.inference.report import Outcome
 from gfnet_video.inference.runner import Opened, Options, open_video, predict
+from gfnet_video.video.picture import is_picture
 from gfnet_video.video.remote import ReadingWorker, RemoteReader, reading
 from gfnet_video.video.worker import LIMITS, Limits
 
@@ -43,8 +44,8 @@ def predict_many(
 
 
 def _open(path: Path, *, worker: ReadingWorker, reader: str) -> Opened:
-    """A file in the other process; pictures in a folder need no decoder that could hang."""
-    return open_video(path) if path.is_dir() else RemoteReader(path, worker=worker, reader=reader)
+    """A video in the other process; pictures need no decoder that could hang."""
+    return open_video(path) if path.is_dir() or is_picture(path) else RemoteReader(path, worker=worker, reader=reader)
 
 
 def _each(engine: Engine, paths: list[Path], options: Options) -> Iterator[Outcome]:

@@ -24,6 +24,7 @@ from gfnet_video.inference.validity import elsewhere
 from gfnet_video.nn.draws import drawn_centres
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.records import Prediction
+from gfnet_video.video.picture import PictureReader, is_picture
 from gfnet_video.video.reader import VideoEnded, VideoReader
 from gfnet_video.video.remote import RemoteReader
 from gfnet_video.video.samplers import sampled
@@ -33,14 +34,14 @@ if TYPE_CHECKING:  # an exported model loads no torch
 
     from gfnet_video.checkpoint import Recogniser
 
-Opened = VideoReader | RemoteReader | FolderReader
+Opened = VideoReader | RemoteReader | FolderReader | PictureReader
 
 
-def open_video(path: str | Path, *, reader: str = "auto") -> VideoReader | FolderReader:
-    """A video file, or a folder of numbered pictures. Raises VideoError."""
+def open_video(path: str | Path, *, reader: str = "auto") -> VideoReader | FolderReader | PictureReader:
+    """A video file, a picture, which is a video of one frame, or a folder of numbered pictures. Raises VideoError."""
     if os.path.isdir(path) and (template := template_in(Path(path))):
         return FolderReader(path, template)
-    return VideoReader(path, reader=reader)
+    return PictureReader(path) if is_picture(path) else VideoReader(path, reader=reader)
 
 
 @dataclass(frozen=True)

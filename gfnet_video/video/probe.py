@@ -14,6 +14,7 @@ from statistics import median
 from gfnet_video.errors import ConfigError, VideoError, unknown
 from gfnet_video.video import _pyav
 from gfnet_video.video.extent import missing_bytes
+from gfnet_video.video.picture import is_picture, read_picture
 from gfnet_video.video.sandbox import LIMITS, Failure, Limits, each
 
 BAD = (
@@ -93,8 +94,10 @@ class _Walk:
 
 def examine(path: str | os.PathLike[str], limits: Limits = LIMITS, *, min_frames: int = 1) -> Verdict:
     """Decode one file in this process and say what is wrong with it; see Verdict. Decoders may hang or crash here, and
-    `limits.memory` is not held: `examine_many` has processes for that."""
+    `limits.memory` is not held: `examine_many` has processes for that. A picture is a video of one frame."""
     name, walk = os.fsdecode(path), _Walk()
+    if is_picture(name):
+        return _picture(name, limits, min_frames)
     try:
         admit_file(name, limits)
         _decode(name, limits, walk)
@@ -115,6 +118,19 @@ def examine_many(
     found = each(partial(examine, limits=limits, min_frames=min_frames), items, workers=workers, limits=limits)
     for name, verdict in zip(names, found, strict=True):
         yield _of_failure(os.fsdecode(name), verdict) if isinstance(verdict, Failure) else verdict
+
+
+def _picture(path: str, limits: Limits, min_frames: int) -> Verdict:
+    try:
+        admit_file(path, limits)
+        height, width, _ = read_picture(path).shape
+        admit_picture(path, width, height, limits)
+    except VideoError as error:
+        kind = error.kind if isinstance(error, Rejected) else "unreadable"
+        return Verdict(path, "missing" if kind == "missing" else "bad", error.reason, kind)
+    if min_frames > 1:
+        return Verdict(path, "bad", f"has 1 frame; at least {min_frames} are needed", "too_short", 1)
+    return Verdict(path, "ok", frames=1, width=width, height=height)
 
 
 def admit_file(path: str, limits: Limits) -> None:

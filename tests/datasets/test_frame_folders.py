@@ -12,6 +12,7 @@ from PIL import Image
 from gfnet_video.datasets import frame_folders
 from gfnet_video.datasets.frame_folders import FolderReader
 from gfnet_video.errors import ConfigError, VideoError
+from gfnet_video.video import picture
 from gfnet_video.video.reader import VideoReader
 from tests.clips import number
 
@@ -59,8 +60,8 @@ def test_names_of_all_kinds_from_nought_or_one(clip: Path, tmp_path: Path, templ
 
 def test_nothing_is_opened_before_it_is_asked_for(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    read = frame_folders.read_picture
-    monkeypatch.setattr(frame_folders, "read_picture", lambda file: opened.append(file.name) or read(file))
+    read = frame_folders.read_frame
+    monkeypatch.setattr(frame_folders, "read_frame", lambda file: opened.append(file.name) or read(file))
     frames = FolderReader(pictures, "%05d.jpg").read([3, 3, 9, 35])
     assert opened == []
     next(frames), next(frames)
@@ -71,7 +72,7 @@ def test_nothing_is_opened_before_it_is_asked_for(pictures: Path, monkeypatch: p
 
 BROKEN = {
     "missing": (Path.unlink, "no such frame"),
-    "empty": (lambda file: file.write_bytes(b""), "is not a JPEG or PNG picture"),
+    "empty": (lambda file: file.write_bytes(b""), r"is empty \(0 bytes\)"),
     "text": (lambda file: file.write_text("hello"), "is not a JPEG or PNG picture"),
     "cut": (lambda file: file.write_bytes(file.read_bytes()[:400]), "cannot be decoded"),
     "a gif": (lambda file: Image.new("RGB", (64, 64)).save(file, "GIF"), "is not a JPEG or PNG picture"),
@@ -94,7 +95,7 @@ def test_a_bad_frame_is_named(folder: Path, kind: str) -> None:
 
 
 def test_a_picture_too_large_to_be_a_frame(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frame_folders, "PIXELS", 64 * 64 - 1)
+    monkeypatch.setattr(picture, "PIXELS", 64 * 64 - 1)
     with pytest.raises(VideoError, match=r"00001\.jpg: is 64x64; at most 4,095 pixels are read"):
         next(FolderReader(folder, "%05d.jpg").read([0]))
 
