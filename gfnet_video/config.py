@@ -14,7 +14,7 @@ ORDERS = ("interleaved", "glance_first")
 TEMPORAL = ("causal", "both")
 PATCH = ("per_frame", "shared")
 SAMPLERS = ("uniform", "dense", "coarse_to_fine")
-AGGREGATORS = ("mean", "gru")
+AGGREGATORS = ("mean", "gru", "sum")
 WHERE = ("policy", "centre", "random", "oracle")
 PATCHES = ("none", "random", "sampled", "policy", "centre", "oracle")
 CROPS = ("none", "multi_scale")
@@ -66,7 +66,8 @@ class ModelConfig:
     is picked when the whole clip has been glanced at, as both-way shift always is.
     where: what says where the patches are: the "policy", or a control in its place: the "centre" of the frame, "random"
     places, or an "oracle", the data's own truth. looks_per_frame: focus looks at each frame, each of them a step.
-    aggregator: "mean" of what the looks say, or a "gru" over their features.
+    aggregator: "mean" of what the looks say with what the patches' track tells, a "gru" over their features, or the
+    plain "sum" of both kinds' means, as AdaFocus has it and, without a focus, TSM.
     policy_sees: the "past", or with glance_first the whole "clip": it reads the maps from the last frame back to the
     first, so that the first frame's patch is picked by what has moved since.
     """

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from gfnet_video.config import LookConfig, ModelConfig
 from gfnet_video.errors import ConfigError
-from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence
+from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence, SumAggregator
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
 from gfnet_video.nn.controls import CONTROLS
 from gfnet_video.nn.groups import in_groups
@@ -54,7 +54,8 @@ class GFNet(nn.Module):
         super().__init__()
         self.config = config
         self.glance_net = Look(config.glance, config)
-        self.aggregator: Aggregator | GRUAggregator = Aggregator(  # before the focus: a seed gives the weights it gave
+        self.aggregator: Aggregator | GRUAggregator | SumAggregator
+        self.aggregator = Aggregator(  # before the focus: a seed gives the weights it gave
             config.classes, config.factors, rising=config.patch == "per_frame" and config.policy_sees == "past"
         )
         self.focus_net: Look | None = None
@@ -75,6 +76,8 @@ class GFNet(nn.Module):
         if config.aggregator == "gru":
             widths = self.glance_net.backbone.width, self.focus_net.backbone.width if self.focus_net else 0
             self.aggregator = GRUAggregator(*widths, config.classes, config.factors)
+        elif config.aggregator == "sum":
+            self.aggregator = SumAggregator(config.classes)
 
     @property
     def steps(self) -> int:

@@ -20,10 +20,10 @@ from torch.nn import functional as F
 from gfnet_video.config import ModelConfig
 from gfnet_video.errors import ConfigError
 from gfnet_video.model import GFNet, Look
-from gfnet_video.nn.aggregator import Aggregator, Evidence
+from gfnet_video.nn.aggregator import Aggregator, Evidence, SumAggregator
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
-from gfnet_video.nn.shift import both_shift, run_shifted, takes_shift
+from gfnet_video.nn.shift import both_shift, run_block, run_shifted
 
 B, K = 2, 3  # of the examples that a graph is traced with: an exporter takes 1 for a constant
 
@@ -77,7 +77,7 @@ class LookGraph(nn.Module):
         self.stem, self.stages, self.tail = net.stem, net.stages, net.tail
         self.classifier = nn.Identity() if config.aggregator == "gru" else folded(look.classifier)
         self.pooled, self.shift, self.shift_div, self.fine = net._pooled, net.shift, net.shift_div, net.fine
-        self.maps = maps
+        self.maps, self.shifts = maps, net.shifts
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), map (B,k,C,h,w), buffers."""
@@ -86,16 +86,14 @@ class LookGraph(nn.Module):
         x = self.stem(self.prepared(pixels))
         fine = x
         for depth, stage in enumerate(self.stages):
-            for block in cast(nn.Sequential, stage):
-                x = self._block(block, x, k, old, new)
+            for block, shifts in zip(cast(nn.Sequential, stage), self.shifts[depth], strict=True):
+                x = self._shifted(block, x, k, old, new) if shifts else run_block(block, x)
             fine = x if depth < self.fine else fine
         x = self.tail(x)
         told = self.classifier(self.pooled(x)).unflatten(0, (-1, k))
         return (told, *([_joined(fine, x).unflatten(0, (-1, k))] if self.maps else []), *new)
 
-    def _block(self, block: nn.Module, x: Tensor, k: int, old: Iterator[Tensor], new: list[Tensor]) -> Tensor:
-        if self.shift == "none" or not takes_shift(block):
-            return cast(Tensor, block(x))
+    def _shifted(self, block: nn.Module, x: Tensor, k: int, old: Iterator[Tensor], new: list[Tensor]) -> Tensor:
         fold = x.shape[1] // self.shift_div
         if self.shift == "both":
             return run_shifted(block, x, both_shift(x, frames=k, fold=fold))
@@ -136,7 +134,7 @@ class LocateGraph(nn.Module):
 class EvidenceGraph(nn.Module):
     """The aggregator on one look of a kind; returns only the parts of the evidence that it changes."""
 
-    def __init__(self, aggregator: Aggregator | GRUAggregator, kind: str) -> None:
+    def __init__(self, aggregator: Aggregator | GRUAggregator | SumAggregator, kind: str) -> None:
         super().__init__()
         self.aggregator, self.kind = aggregator, kind
         self.record: type[Any] = Recurrence if isinstance(aggregator, GRUAggregator) else Evidence

@@ -101,15 +101,40 @@ class Aggregator(nn.Module):
         if focus is not None and centres is not None:
             focus = focus + self.track(motion(centres, evidence))
             last = centres[:, -1]
-        glances, glanced = _running(evidence.glance, evidence.glanced, glance, rising=False)
-        focuses, focused = _running(evidence.focus, evidence.focused, focus, rising=self.rising)
-        if glance is not None and focus is not None and glance.shape[1] < focus.shape[1]:
-            times = focus.shape[1] // glance.shape[1]
-            glances, glanced = glances.repeat_interleave(times, 1), glanced.repeat_interleave(times, 1)
+        glances, glanced, focuses, focused = _sums(evidence, glance, focus, rising=self.rising)
         n = focused.clamp(min=1)
         weights = n * (n + 1) / 2 if self.rising else n
         mean, scaled = glances / glanced.clamp(min=1)[..., None], focuses * (n.sqrt() / weights)[..., None]
         return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), mean + scaled
+
+
+class SumAggregator(nn.Module):
+    """Mean of the glances' logits plus mean of the focus looks', without weights of its own.
+
+    TSM's consensus (arXiv 1811.08383) where there is no focus, and AdaFocus's score (arXiv 2105.03245) where there is.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def start(self, like: Tensor) -> Evidence:
+        """No evidence yet of as many videos as `like` has."""
+        return Evidence.start(len(like), self.classes, like)
+
+    def forward(
+        self,
+        evidence: Evidence,
+        *,
+        glance: Tensor | None = None,
+        focus: Tensor | None = None,
+        centres: Tensor | None = None,
+    ) -> tuple[Evidence, Tensor]:
+        """As `Aggregator`; where the patches were makes no difference."""
+        glances, glanced, focuses, focused = _sums(evidence, glance, focus, rising=False)
+        logits = glances / glanced.clamp(min=1)[..., None] + focuses / focused.clamp(min=1)[..., None]
+        last = evidence.last if centres is None else centres[:, -1]
+        return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), logits
 
 
 class Tracked(Protocol):
@@ -127,6 +152,18 @@ def motion(centres: Tensor, before: Tracked) -> Tensor:
     moved = centres - torch.cat([before.last[:, None], centres[:, :-1]], 1)
     started = (before.focused > 0).to(moved)[:, None, None]
     return torch.cat([centres, torch.cat([moved[:, :1] * started, moved[:, 1:]], 1)], -1)
+
+
+def _sums(
+    evidence: Evidence, glance: Tensor | None, focus: Tensor | None, *, rising: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Running sums (B,k,K) and counts (B,k) of both kinds of looks, the glance's repeated for each focus look at it."""
+    glances, glanced = _running(evidence.glance, evidence.glanced, glance, rising=False)
+    focuses, focused = _running(evidence.focus, evidence.focused, focus, rising=rising)
+    if glance is not None and focus is not None and glance.shape[1] < focus.shape[1]:
+        times = focus.shape[1] // glance.shape[1]
+        glances, glanced = glances.repeat_interleave(times, 1), glanced.repeat_interleave(times, 1)
+    return glances, glanced, focuses, focused
 
 
 def _running(total: Tensor, count: Tensor, new: Tensor | None, *, rising: bool) -> tuple[Tensor, Tensor]:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gfnet_video.errors import CheckpointError, ConfigError, unknown
+from gfnet_video.nn.families import create, dissect
 from gfnet_video.nn.folding import folded
-from gfnet_video.nn.shift import both_shift, causal_shift, run_shifted, takes_shift
+from gfnet_video.nn.shift import both_shift, causal_shift, run_block, run_shifted, takes_shift
 
-FAMILIES = re.compile(r"mobilenetv2_\d+d?|tf_efficientnet_lite\d|resnet(10t|14t|18|26|34|50|101|152)d?")
 POOLS = ("mean", "max_mean")
 SHIFTS = ("causal", "both", "none")
 Buffers = tuple[Tensor, ...]
 
 
 class Backbone(nn.Module):
-    """MobileNetV2, EfficientNet-lite or ResNet by timm name, cut where its map reaches `stride`.
+    """An image network by timm name, of the families that `dissect` knows, cut where its map reaches `stride`.
 
     stride: 8, 16 or 32 pixels per cell of the last map. pool: "mean" (TSM's), or "max_mean": spatial maximum beside
     the mean, which keeps small movers. shift: "causal": a part 1/`shift_div` of a shifted block's channels comes from
     the frame before; "both": as much from the frame after as well (offline, without buffers); "none": frames are read
     alone. frozen: the stem and so many stages keep their weights and statistics while training.
 
-    Raises ConfigError for a name outside the three families, and for an unknown pool, shift or stride.
+    Raises ConfigError for a network of another family, and for an unknown pool, shift or stride.
     """
 
     def __init__(
@@ -47,11 +44,18 @@ class Backbone(nn.Module):
             raise ConfigError(unknown("pool", pool, POOLS))
         if shift not in SHIFTS:
             raise ConfigError(unknown("shift", shift, SHIFTS))
-        net = _create(name)
-        self.stem, stages, self.tail = _parts(net, stride)
-        self.stages = nn.ModuleList(stages)
+        if stride not in (8, 16, 32):
+            raise ConfigError(f"stride is {stride}; expected 8, 16 or 32 pixels per cell of the last map")
+        net = create(name)
+        parts, whole = dissect(net, name), stride == 32  # what follows the stages, only a whole network keeps
+        stages = [stage for stage, cell in zip(parts.stages, parts.reductions, strict=True) if cell <= stride]
+        self.stem, self.stages = parts.stem, nn.ModuleList(stages)
+        self.tail, self.head = (parts.tail, parts.head) if whole else (nn.Identity(), nn.Identity())
+        # Which blocks of each stage are shifted, and every tensor's name in timm's own network.
+        self.shifts = tuple(_shifts(stage, parts.every, shift) for stage in stages)
+        self.timm_names = _names(self, net)
         self.pool, self.shift, self.shift_div, self.frozen = pool, shift, shift_div, frozen
-        self.fine = sum(1 for r in _reductions(net)[: len(stages)] if r <= 8)  # stages before the map passes stride 8
+        self.fine = sum(1 for cell in parts.reductions[: len(stages)] if cell <= 8)  # stages up to stride 8
         with torch.no_grad():
             fine, last, pooled, _ = self.eval()(torch.zeros(1, 1, 3, 64, 64))
         self.map_channels = fine.shape[2] + last.shape[2]
@@ -77,8 +81,8 @@ class Backbone(nn.Module):
         fine = x
         for depth, stage in enumerate(stages):
             with torch.set_grad_enabled(follow and (x.requires_grad or depth >= self.frozen)):
-                for block in stage:  # type: ignore[attr-defined]
-                    x = self._block(block, x, (t, branches), old, new)
+                for block, shifts in zip(stage, self.shifts[depth], strict=True):  # type: ignore[call-overload]
+                    x = self._shifted(block, x, (t, branches), old, new) if shifts else run_block(block, x)
             fine = x if depth < self.fine else fine
         x = self.tail(x)
         maps = [m.unflatten(0, (-1, t)) for m in (fine, x)]
@@ -90,12 +94,9 @@ class Backbone(nn.Module):
         quick = 1 + self.frozen if self.frozen and self.training else 0
         return [folded(part) for part in parts[:quick]] + parts[quick:]
 
-    def _block(
+    def _shifted(
         self, block: nn.Module, x: Tensor, shape: tuple[int, int], old: Iterator[Tensor] | None, new: list[Tensor]
     ) -> Tensor:
-        if self.shift == "none" or not takes_shift(block):
-            out: Tensor = block(x)
-            return out
         fold, (t, branches) = x.shape[1] // self.shift_div, shape
         if self.shift == "both":
             return run_shifted(block, x, both_shift(x, frames=t, fold=fold))
@@ -105,8 +106,10 @@ class Backbone(nn.Module):
         return run_shifted(block, x, shifted)
 
     def _pooled(self, x: Tensor) -> Tensor:
-        mean = x.mean((2, 3))
-        return mean if self.pool == "mean" else torch.cat([x.amax((2, 3)), mean], 1)
+        """Map (N,C,h,w) -> pooled features (N,D)."""
+        pooled = [x.mean((2, 3), keepdim=True)]
+        pooled = pooled if self.pool == "mean" else [x.amax((2, 3), keepdim=True), *pooled]
+        return torch.cat([self.head(one) for one in pooled], 1).flatten(1)
 
     def train(self, mode: bool = True) -> Backbone:
         super().train(mode)
@@ -123,36 +126,26 @@ def join_maps(fine: Tensor, last: Tensor) -> Tensor:
     return torch.cat([fine, deep], 2)
 
 
-def _create(name: str) -> nn.Module:
-    if not FAMILIES.fullmatch(name) or not timm.is_model(name):
-        raise ConfigError(unknown("backbone", name, (m for m in timm.list_models() if FAMILIES.fullmatch(m))))
-    net: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
-    return net
+def _shifts(stage: nn.Module, every: int, shift: str) -> tuple[bool, ...]:
+    blocks = enumerate(stage.children())
+    return tuple(shift != "none" and i % every == 0 and takes_shift(block) for i, block in blocks)
 
 
-def _reductions(net: Any) -> list[int]:
-    """Pixels per cell after each stage."""
-    if hasattr(net, "layer1"):
-        return [4, 8, 16, 32]
-    found: list[int] = []
-    stride = 2
-    for stage in net.blocks:
-        for block in stage:
-            stride *= max((m.stride[0] for m in block.modules() if isinstance(m, nn.Conv2d)), default=1)
-        found.append(stride)
+def _names(backbone: nn.Module, net: nn.Module) -> dict[str, str]:
+    """Our name of each tensor -> timm's; the tensors themselves are the same ones."""
+    theirs = {id(tensor): name for name, tensor in net.state_dict(keep_vars=True).items()}
+    return {name: theirs[id(tensor)] for name, tensor in backbone.state_dict(keep_vars=True).items()}
+
+
+def shifted_convs(backbone: Backbone) -> set[str]:
+    """timm's names of the convolutions whose input is shifted: the first of each shifted block."""
+    found = set()
+    for depth, flags in enumerate(backbone.shifts):
+        for place in (place for place, shifts in enumerate(flags) if shifts):
+            block = backbone.stages[depth][place]  # type: ignore[index]
+            first = next(name for name, module in block.named_modules() if isinstance(module, nn.Conv2d))
+            found.add(backbone.timm_names[f"stages.{depth}.{place}.{first}.weight"].removesuffix(".weight"))
     return found
-
-
-def _parts(net: Any, stride: int) -> tuple[nn.Module, list[nn.Module], nn.Module]:
-    """Stem, stages up to `stride`, and the tail that only a whole network keeps."""
-    if stride not in (8, 16, 32):
-        raise ConfigError(f"stride is {stride}; expected 8, 16 or 32 pixels per cell of the last map")
-    keep = sum(1 for r in _reductions(net) if r <= stride)
-    if hasattr(net, "layer1"):
-        stem = nn.Sequential(net.conv1, net.bn1, net.act1, net.maxpool)
-        return stem, [net.layer1, net.layer2, net.layer3, net.layer4][:keep], nn.Identity()
-    tail = nn.Sequential(net.conv_head, net.bn2) if stride == 32 else nn.Identity()
-    return nn.Sequential(net.conv_stem, net.bn1), list(net.blocks)[:keep], tail
 
 
 def load_backbone(backbone: Backbone, weights: dict[str, Tensor], *, source: str) -> None:
@@ -160,20 +153,8 @@ def load_backbone(backbone: Backbone, weights: dict[str, Tensor], *, source: str
 
     Raises CheckpointError with the names that are missing or misshapen.
     """
-    renamed = {_ours(k): v for k, v in weights.items()}
-    wanted = backbone.state_dict()
-    wrong = [k for k, v in wanted.items() if k not in renamed or renamed[k].shape != v.shape]
+    names, wanted = backbone.timm_names, backbone.state_dict()
+    wrong = [k for k, v in wanted.items() if names[k] not in weights or weights[names[k]].shape != v.shape]
     if wrong:
         raise CheckpointError(f"weights from {source} lack or misshape {len(wrong)} tensors, first {wrong[:3]}")
-    backbone.load_state_dict({k: renamed[k] for k in wanted}, strict=True)
-
-
-STEM = {"conv_stem": "stem.0", "conv1": "stem.0", "bn1": "stem.1", "conv_head": "tail.0", "bn2": "tail.1"}
-
-
-def _ours(key: str) -> str:
-    """timm's name of a tensor -> its name here: blocks.2.0.x or layer3.0.x -> stages.2.0.x."""
-    head, _, rest = key.partition(".")
-    if head.startswith("layer"):
-        return f"stages.{int(head.removeprefix('layer')) - 1}.{rest}"
-    return f"stages.{rest}" if head == "blocks" else f"{STEM.get(head, head)}.{rest}"
+    backbone.load_state_dict({k: weights[names[k]] for k in wanted}, strict=True)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+from timm.models._efficientnet_blocks import ConvBnAct, DepthwiseSeparableConv, EdgeResidual, InvertedResidual
+from timm.models.densenet import DenseLayer, DenseTransition
+from timm.models.regnet import Bottleneck as RegNetBottleneck
+from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
 
 
@@ -39,19 +44,24 @@ def both_shift(x: Tensor, *, frames: int, fold: int) -> Tensor:
     return out
 
 
-def _inverted_residual(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
-    out = shifted
-    for name in ("conv_pw", "bn1", "conv_dw", "bn2", "aa", "se", "conv_pwl", "bn3", "drop_path"):
-        out = getattr(block, name)(out)
-    return out + x
+def _through(block: nn.Module, names: tuple[str, ...], x: Tensor) -> Tensor:
+    """x through those of a block's layers that it has."""
+    for layer in (getattr(block, name, None) for name in names):
+        x = x if layer is None else layer(x)
+    return x
+
+
+def _expanded(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
+    inner = ("conv_pw", "bn1", "conv_dw", "bn2", "aa", "se", "conv_pwl", "bn3", "drop_path")
+    return _through(block, inner, shifted) + x
+
+
+def _edge(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
+    return _through(block, ("conv_exp", "bn1", "aa", "se", "conv_pwl", "bn2", "drop_path"), shifted) + x
 
 
 def _residual(block: nn.Module, x: Tensor, shifted: Tensor, inner: tuple[str, ...], act: str) -> Tensor:
-    layers = [getattr(block, name) for name in inner]
-    for layer in layers:
-        shifted = shifted if layer is None else layer(shifted)
-    downsample: Callable[[Tensor], Tensor] | None = getattr(block, "downsample", None)
-    out: Tensor = getattr(block, act)(shifted + (x if downsample is None else downsample(x)))
+    out: Tensor = getattr(block, act)(_through(block, inner, shifted) + _through(block, ("downsample",), x))
     return out
 
 
@@ -65,20 +75,45 @@ def _bottleneck(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
     return _residual(block, x, shifted, inner, "act3")
 
 
-# How each of timm's residual blocks runs when its branch sees the shifted input and its identity the original:
-# TSM's residual placement. A test holds every row equal to the block's own forward when nothing is shifted.
-BRANCHES: dict[str, Callable[[nn.Module, Tensor, Tensor], Tensor]] = {
-    "InvertedResidual": _inverted_residual,
-    "BasicBlock": _basic,
-    "Bottleneck": _bottleneck,
+def _regnet(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
+    return _residual(block, x, shifted, ("conv1", "conv2", "se", "conv3", "drop_path"), "act3")
+
+
+def _dense(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
+    """What a dense layer adds comes from the shifted maps; those it hands on stay in their frames."""
+    return torch.cat([x, block(shifted)], 1)
+
+
+Branch = Callable[[nn.Module, Tensor, Tensor], Tensor]
+# How each of timm's blocks runs when its branch sees the shifted input and its identity the original: TSM's residual
+# placement. A test holds every row equal to the network's own forward when nothing is shifted.
+BRANCHES: dict[type[nn.Module], Branch] = {
+    InvertedResidual: _expanded,
+    EdgeResidual: _edge,
+    BasicBlock: _basic,
+    Bottleneck: _bottleneck,
+    RegNetBottleneck: _regnet,
+    DenseLayer: _dense,
 }
+PLAIN = (DepthwiseSeparableConv, ConvBnAct, DenseTransition)  # which TSM leaves as they are
+
+
+def known_block(block: nn.Module) -> bool:
+    """Whether it is known how to run this block, with a shift or without."""
+    return type(block) in BRANCHES or type(block) in PLAIN
 
 
 def takes_shift(block: nn.Module) -> bool:
-    """Whether TSM shifts this block: every ResNet block, and inverted residuals that have a skip connection."""
-    return type(block).__name__ in BRANCHES and bool(getattr(block, "has_skip", True))
+    """Whether TSM shifts this block: what has an identity beside its branch, of inverted residuals those that skip."""
+    return type(block) in BRANCHES and bool(getattr(block, "has_skip", True))
+
+
+def run_block(block: nn.Module, x: Tensor) -> Tensor:
+    """The block's output (B*T,C',H',W') on x (B*T,C,H,W), nothing shifted."""
+    out: Tensor = _dense(block, x, x) if type(block) is DenseLayer else block(x)
+    return out
 
 
 def run_shifted(block: nn.Module, x: Tensor, shifted: Tensor) -> Tensor:
     """The block's output with `shifted` in its branch and `x` on its identity path, both (B*T,C,H,W)."""
-    return BRANCHES[type(block).__name__](block, x, shifted)
+    return BRANCHES[type(block)](block, x, shifted)
