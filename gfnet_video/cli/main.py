@@ -35,6 +35,7 @@ VERBS = {
     "train": Verb("gfnet_video.cli.train:command", "Train a model on a data set.", keeps=True),
     "prepare": Verb("gfnet_video.cli.prepare:command", "Turn an official download SRC into the data set DST."),
     "export": Verb("gfnet_video.cli.export:command", "Write a checkpoint as graphs for onnxruntime or openvino."),
+    "convert": Verb("gfnet_video.cli.convert:command", "Turn a published checkpoint FILE into a model folder DST."),
     "doctor": Verb("gfnet_video.cli.doctor:command", "Say what is installed, and whether it works."),
 }
 

@@ -1,0 +1,1 @@
+"""Checkpoints that other projects published, read without executing anything and rebuilt as models of this package."""

@@ -1,0 +1,57 @@
+"""What published networks call their tensors, from timm's names of the same computation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gfnet_video.nn.backbone import Backbone, shifted_convs
+
+Rename = Callable[[str], str]
+BLOCKS = (1, 2, 3, 4, 3, 3, 1)  # of each stage of MobileNetV2
+FIRST = {"conv_dw": 0, "bn1": 1, "conv_pw": 3, "bn2": 4}  # the block without expansion
+EXPANDED = {"conv_pw": 0, "bn1": 1, "conv_dw": 3, "bn2": 4, "conv_pwl": 6, "bn3": 7}
+ENDS = {"conv_stem": "0.0", "bn1": "0.1", "conv_head": "18.0", "bn2": "18.1"}
+
+
+def same(name: str) -> str:
+    """torchvision's ResNets are named as timm's are."""
+    return name
+
+
+def mobilenet_v2(name: str) -> str:
+    """tonylins/pytorch-mobilenet-v2, on which TSM and AdaFocus build: numbered layers.
+
+    >>> mobilenet_v2("blocks.1.0.bn1.weight"), mobilenet_v2("conv_head.weight")
+    ('features.2.conv.1.weight', 'features.18.0.weight')
+    """
+    head, _, rest = name.partition(".")
+    if head in ENDS:
+        return f"features.{ENDS[head]}.{rest}"
+    stage, block, layer, rest = rest.split(".", 3)
+    number = 1 + sum(BLOCKS[: int(stage)]) + int(block)
+    return f"features.{number}.conv.{(FIRST if stage == '0' else EXPANDED)[layer]}.{rest}"
+
+
+def numbered_resnet(name: str) -> str:
+    """torchvision's ResNet as a sequence of its children: AdaFocus's focus network.
+
+    >>> numbered_resnet("layer2.0.conv1.weight")
+    '5.0.conv1.weight'
+    """
+    head, _, rest = name.partition(".")
+    number = int(head.removeprefix("layer")) + 3 if head.startswith("layer") else {"conv1": 0, "bn1": 1}[head]
+    return f"{number}.{rest}"
+
+
+def names_of(backbone: Backbone, rename: Rename, *, before: str, wrapped: bool) -> dict[str, str]:
+    """Our name of each tensor of a backbone -> the published one. before: what stands in front of all of them.
+
+    wrapped: TSM puts the convolutions whose input is shifted into a module, so that `.net` follows their names.
+    """
+    inside = shifted_convs(backbone) if wrapped else set()
+    found = {}
+    for ours, theirs in backbone.timm_names.items():
+        module, _, leaf = rename(theirs).rpartition(".")
+        held = ".net" if theirs.rpartition(".")[0] in inside else ""
+        found[ours] = f"{before}{module}{held}.{leaf}"
+    return found
