@@ -14,7 +14,8 @@ ORDERS = ("interleaved", "glance_first")
 TEMPORAL = ("causal", "both")
 PATCH = ("per_frame", "shared")
 SAMPLERS = ("uniform", "dense", "coarse_to_fine")
-AGGREGATORS = ("mean", "gru", "sum")
+STEPWISE = ("gru_steps", "gru_steps_own_first", "cascade")  # aggregators of image mode
+AGGREGATORS = ("mean", "gru", "sum", *STEPWISE)
 WHERE = ("policy", "centre", "random", "oracle")
 PATCHES = ("none", "random", "sampled", "policy", "centre", "oracle")
 CROPS = ("none", "multi_scale")
@@ -23,7 +24,10 @@ OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "steps")
 BALANCES = ("none", "loss")
 PRECISIONS = ("float32", "bf16")
-SEES = ("past", "clip")
+SEES = ("past", "clip", "latest")
+POLICIES = ("heat", "gfnet", "gfnet_conv", "adafocus", "adafocus_v2")
+RESIZES = ("antialias", "bicubic", "bilinear", "nearest")
+CROPPED = ("pixels", "between")
 # And the rewards that each can learn from; end to end, the loss itself tells and a reward is not asked.
 LEARNERS = {
     "reinforce": ("alone",),
@@ -67,9 +71,14 @@ class ModelConfig:
     where: what says where the patches are: the "policy", or a control in its place: the "centre" of the frame, "random"
     places, or an "oracle", the data's own truth. looks_per_frame: focus looks at each frame, each of them a step.
     aggregator: "mean" of what the looks say with what the patches' track tells, a "gru" over their features, or the
-    plain "sum" of both kinds' means, as AdaFocus has it and, without a focus, TSM.
+    plain "sum" of both kinds' means, as AdaFocus has it and, without a focus, TSM. In image mode "gru_steps" over the
+    looks, with the glance's own logits at first ("gru_steps_own_first"), or a "cascade": a classifier for each step.
     policy_sees: the "past", or with glance_first the whole "clip": it reads the maps from the last frame back to the
-    first, so that the first frame's patch is picked by what has moved since.
+    first, so that the first frame's patch is picked by what has moved since. "latest" is image mode: one frame, looked
+    at 1 + looks_per_frame times, and the policy reads the map of the look before.
+    What published checkpoints do otherwise: policy: "heat", ours, or theirs (nn/actor_policy.py), which read the last
+    map alone. resize: the glance's, "antialias", or "bicubic" and "bilinear" with aligned corners, or "nearest".
+    crop: patches at whole "pixels", or "between" them.
     """
 
     classes: int
@@ -92,6 +101,9 @@ class ModelConfig:
     looks_per_frame: int = 1
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    policy: str = "heat"
+    resize: str = "antialias"
+    crop: str = "pixels"
 
     def __post_init__(self) -> None:
         for name in ("classes", "frames", "frame_side", "shift_div", "policy_hidden", "looks_per_frame"):
@@ -102,9 +114,12 @@ class ModelConfig:
         if self.short_side and self.short_side < self.frame_side:
             raise ConfigError(f"short_side is {self.short_side}; expected 0 or at least frame_side ({self.frame_side})")
         words = {"order": ORDERS, "temporal": TEMPORAL, "patch": PATCH, "sampler": SAMPLERS}
-        for name, known in (words | {"where": WHERE, "aggregator": AGGREGATORS, "policy_sees": SEES}).items():
+        words |= {"where": WHERE, "aggregator": AGGREGATORS, "policy_sees": SEES}
+        words |= {"policy": POLICIES, "resize": RESIZES, "crop": CROPPED}
+        for name, known in words.items():
             if getattr(self, name) not in known:
                 raise ConfigError(unknown(name, getattr(self, name), known))
+        self._check_image_mode()
         looks = [look for look in (self.glance, self.focus) if look is not None]
         if self.sampler == "coarse_to_fine" and any(look.shift for look in looks):
             raise ConfigError("sampler is coarse_to_fine, out of time's order; set shift: false in every look")
@@ -132,8 +147,32 @@ class ModelConfig:
                 f"policy_sees is clip, order {self.order} and patch {self.patch}; only a policy that picks a patch "
                 "per_frame after all glances (glance_first) has the choice"
             )
+        if self.policy.startswith("adafocus") and self.patch != "shared":
+            raise ConfigError(f"policy is {self.policy} and patch {self.patch}; it picks one patch a clip: shared")
         if self.looks_per_frame > 1 and self.patch == "shared":
             raise ConfigError(f"looks_per_frame is {self.looks_per_frame}; a shared patch is the same at each look")
+
+    def _check_image_mode(self) -> None:
+        image = (self.frames, self.order, self.temporal, self.patch) == (1, "glance_first", "causal", "per_frame")
+        if self.image and not (image and self.focus):
+            raise ConfigError(
+                f"policy_sees is latest (image mode), frames {self.frames}, order {self.order}, temporal "
+                f"{self.temporal}, patch {self.patch}; expected frames 1, glance_first, causal, per_frame and a focus"
+            )
+        if not self.image and (self.policy.startswith("gfnet") or self.aggregator in STEPWISE):
+            raise ConfigError(
+                f"policy is {self.policy} and aggregator {self.aggregator}; in image mode alone (policy_sees: latest)"
+            )
+        if self.image and (self.aggregator not in STEPWISE or not self.policy.startswith("gfnet")):
+            raise ConfigError(
+                f"policy is {self.policy} and aggregator {self.aggregator}; image mode (policy_sees: latest) takes "
+                f"policy gfnet or gfnet_conv, and aggregator {', '.join(STEPWISE)}"
+            )
+
+    @property
+    def image(self) -> bool:
+        """Whether this is image mode: one frame, looked at again and again."""
+        return self.policy_sees == "latest"
 
     @property
     def looks(self) -> int:

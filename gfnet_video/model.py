@@ -13,17 +13,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gfnet_video.config import LookConfig, ModelConfig
+from gfnet_video.config import STEPWISE, LookConfig, ModelConfig
 from gfnet_video.errors import ConfigError
+from gfnet_video.nn.actor_policy import ActorPolicy
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence, SumAggregator
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
 from gfnet_video.nn.controls import CONTROLS
 from gfnet_video.nn.groups import in_groups
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
-from gfnet_video.nn.patches import crop_patches, crop_with_gradient, place_to_centre
+from gfnet_video.nn.image_walk import image_steps
+from gfnet_video.nn.patches import crop_between, crop_patches, crop_with_gradient, place_to_centre
 from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.state import State
+from gfnet_video.nn.step_aggregators import Cascade, GRUSteps, Seen
 from gfnet_video.records import Features, Looks, Step
+
+AnyAggregator = Aggregator | GRUAggregator | SumAggregator | GRUSteps | Cascade
 
 
 class Look(nn.Module):
@@ -40,11 +45,12 @@ class Look(nn.Module):
             frozen=config.frozen,
         )
         self.classifier = Classifier(self.backbone.width, model.classes, model.factors, config.dropout)
+        self.joins = model.policy == "heat"  # published policies read the last map alone
 
     def forward(self, frames: Tensor, state: Buffers | None = None, branches: int = 1) -> tuple[Features, Buffers]:
         """frames (B,k,3,side,side), normalised; branches: as `GFNet.focus`."""
         fine, last, pooled, state = self.backbone(frames, state, branches)
-        return Features(join_maps(fine, last), pooled, self.classifier(pooled)), state
+        return Features(join_maps(fine, last) if self.joins else last, pooled, self.classifier(pooled)), state
 
 
 class GFNet(nn.Module):
@@ -54,8 +60,7 @@ class GFNet(nn.Module):
         super().__init__()
         self.config = config
         self.glance_net = Look(config.glance, config)
-        self.aggregator: Aggregator | GRUAggregator | SumAggregator
-        self.aggregator = Aggregator(  # before the focus: a seed gives the weights it gave
+        self.aggregator: AnyAggregator = Aggregator(  # before the focus: a seed gives the weights it gave
             config.classes, config.factors, rising=config.patch == "per_frame" and config.policy_sees == "past"
         )
         self.focus_net: Look | None = None
@@ -66,6 +71,10 @@ class GFNet(nn.Module):
             self.room = max((config.frame_side - config.focus.side) / config.frame_side, 1e-6)
             if config.where != "policy":
                 self.policy = CONTROLS[config.where]()
+            elif config.policy != "heat":
+                channels, cells = self.glance_net.backbone.last_channels, -(-config.glance.side // 32)
+                sizes = {"cells": cells, "frames": config.frames, "hidden": config.policy_hidden}
+                self.policy = ActorPolicy(config.policy, channels, **sizes)
             else:
                 self.policy = Policy(
                     self.glance_net.backbone.map_channels,
@@ -78,6 +87,11 @@ class GFNet(nn.Module):
             self.aggregator = GRUAggregator(*widths, config.classes, config.factors)
         elif config.aggregator == "sum":
             self.aggregator = SumAggregator(config.classes)
+        elif config.aggregator == "cascade":
+            self.aggregator = Cascade(self.glance_net.backbone.width, config.classes, config.steps)
+        elif config.aggregator in STEPWISE:
+            own_first = config.aggregator == "gru_steps_own_first"
+            self.aggregator = GRUSteps(self.glance_net.backbone.width, config.classes, own_first=own_first)
 
     @property
     def steps(self) -> int:
@@ -93,7 +107,9 @@ class GFNet(nn.Module):
 
     def glance(self, frames: Tensor, state: Buffers | None = None) -> tuple[Features, Buffers]:
         """The whole of each frame, small. frames (B,k,3,frame_side,frame_side)."""
-        features: tuple[Features, Buffers] = self.glance_net(resized(frames, self.config.glance.side), state)
+        features: tuple[Features, Buffers] = self.glance_net(
+            resized(frames, self.config.glance.side, self.config.resize), state
+        )
         return features
 
     def locate(self, maps: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -118,31 +134,34 @@ class GFNet(nn.Module):
         """
         assert self.focus_net is not None and self.config.focus is not None
         crop = crop_with_gradient if centres.requires_grad else crop_patches
+        crop = crop_between if self.config.crop == "between" else crop
         patches = crop(frames.flatten(0, 1), centres.flatten(0, 1), size=self.config.focus.side)
         features: tuple[Features, Buffers] = self.focus_net(patches.unflatten(0, frames.shape[:2]), state, branches)
         return features
 
     def aggregate(
         self,
-        evidence: Evidence | Recurrence | None,
+        evidence: Evidence | Recurrence | Seen | None,
         *,
         glance: Features | None = None,
         focus: Features | None = None,
         centres: Tensor | None = None,
-    ) -> tuple[Evidence | Recurrence, Tensor]:
+    ) -> tuple[Evidence | Recurrence | Seen, Tensor]:
         """Add looks at k frames to the evidence: the new evidence and the video-level logits (B,k,K)."""
         seen, aimed = (None if look is None else self._told(look) for look in (glance, focus))
         if evidence is None:
             like = seen if seen is not None else aimed
             assert like is not None
             evidence = self.aggregator.start(like)
-        added: tuple[Evidence | Recurrence, Tensor] = self.aggregator(
+        added: tuple[Evidence | Recurrence | Seen, Tensor] = self.aggregator(
             evidence, glance=seen, focus=aimed, centres=centres
         )
         return added
 
     def _told(self, look: Features) -> Tensor:
-        """What the aggregator takes of a look: what it says, or for the GRU what it saw."""
+        """What the aggregator takes of a look: what it says, for the GRU what it saw, or in image mode both."""
+        if self.config.image:
+            return torch.cat([look.pooled, look.logits], -1)
         return look.pooled if self.config.aggregator == "gru" else look.logits
 
     def aim(self, places: Tensor) -> Tensor:
@@ -186,7 +205,8 @@ class GFNet(nn.Module):
             centres = chosen if centres is None else centres
         patch, focus = self.focus(frames, centres, state.focus)
         evidence, logits = self.aggregate(state.evidence, glance=seen, focus=patch, centres=centres)
-        return State(state.glance, policy, focus, evidence, state.map), logits, centres
+        seen_map = patch.map if self.config.image else state.map
+        return State(state.glance, policy, focus, evidence, seen_map), logits, centres
 
     def forward(self, frames: Tensor, *, glance_frames: Tensor | None = None, centres: Tensor | None = None) -> Looks:
         """Look at whole clips. frames: (B,T,3,frame_side,frame_side) normalised floats, which the focus sees, and the
@@ -195,6 +215,10 @@ class GFNet(nn.Module):
         Raises ConfigError where the frames' shape is another.
         """
         self._check(frames)
+        if self.config.image:
+            turns = list(image_steps(self, frames, self.config.looks, centres))
+            logits, where = torch.stack([said for said, _ in turns], 1), [at for _, at in turns if at is not None]
+            return Looks(logits[:, -1], logits, torch.stack(where, 1))
         if self.glances_first:
             return self._glance_first(frames, frames if glance_frames is None else glance_frames, centres)
         _, logits, centres = self.step(frames, State(), centres)
@@ -253,6 +277,12 @@ class GFNet(nn.Module):
         clip is one step.
         """
         chunk = chunk if self.config.temporal == "causal" else sys.maxsize
+        if self.config.image:
+            for image in _chunks(frames, 1):
+                self._check(image)
+                for index, (logits, where) in enumerate(image_steps(self, image, self.config.looks, centres)):
+                    yield Step(index, logits, where)
+            return
         if self.glances_first:
             yield from self._walk_glance_first(frames, glance_frames, chunk, centres)
             return
@@ -318,8 +348,9 @@ class GFNet(nn.Module):
 
     def _check(self, frames: Tensor) -> None:
         side = self.config.frame_side
-        if frames.ndim != 5 or frames.shape[2:] != (3, side, side):
-            raise ConfigError(f"frames have shape {tuple(frames.shape)}; expected (B, T, 3, {side}, {side})")
+        count = "1" if self.config.image else "T"
+        if frames.ndim != 5 or frames.shape[2:] != (3, side, side) or (self.config.image and frames.shape[1] != 1):
+            raise ConfigError(f"frames have shape {tuple(frames.shape)}; expected (B, {count}, 3, {side}, {side})")
 
 
 def parted(clips: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor | None]:
@@ -335,13 +366,17 @@ def repeated(frames: Tensor, times: int) -> Tensor:
     return frames if times == 1 else frames.repeat_interleave(times, 1)
 
 
-def resized(frames: Tensor, side: int) -> Tensor:
-    """frames (B,k,3,H,W) at another side, each frame on its own (antialiased bilinear)."""
+def resized(frames: Tensor, side: int, how: str = "antialias") -> Tensor:
+    """frames (B,k,3,H,W) at another side, each frame on its own; how: as ModelConfig.resize says."""
     if frames.shape[-1] == side:
         return frames
-    flat = F.interpolate(frames.flatten(0, 1), size=(side, side), mode="bilinear", antialias=True, align_corners=False)
-    small: Tensor = flat.unflatten(0, frames.shape[:2])
-    return small
+    flat, size = frames.flatten(0, 1), (side, side)
+    if how == "antialias":
+        small = F.interpolate(flat, size=size, mode="bilinear", antialias=True, align_corners=False)
+    else:
+        small = F.interpolate(flat, size=size, mode=how, align_corners=None if how == "nearest" else True)
+    resized: Tensor = small.unflatten(0, frames.shape[:2])
+    return resized
 
 
 def _chunks(frames: Iterable[Tensor], size: int) -> Iterator[Tensor]:

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from gfnet_video.config import ModelConfig
 from gfnet_video.errors import ConfigError
-from gfnet_video.model import GFNet, Look
-from gfnet_video.nn.aggregator import Aggregator, Evidence, SumAggregator
+from gfnet_video.model import AnyAggregator, GFNet, Look
+from gfnet_video.nn.aggregator import Evidence
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.shift import both_shift, run_block, run_shifted
@@ -134,7 +134,7 @@ class LocateGraph(nn.Module):
 class EvidenceGraph(nn.Module):
     """The aggregator on one look of a kind; returns only the parts of the evidence that it changes."""
 
-    def __init__(self, aggregator: Aggregator | GRUAggregator | SumAggregator, kind: str) -> None:
+    def __init__(self, aggregator: AnyAggregator, kind: str) -> None:
         super().__init__()
         self.aggregator, self.kind = aggregator, kind
         self.record: type[Any] = Recurrence if isinstance(aggregator, GRUAggregator) else Evidence
@@ -159,6 +159,11 @@ def graphs_of(model: GFNet) -> list[Graph]:
         raise ConfigError(
             "model.where is oracle: its patches follow the data's own truth, which an exported model has not; "
             "export a model whose model.where is policy, centre or random"
+        )
+    if config.policy != "heat" or config.crop != "pixels":
+        raise ConfigError(
+            f"model.policy is {config.policy} and crop {config.crop}, as a published checkpoint has them: those run on "
+            "torch alone and cannot be exported; infer with --engine torch"
         )
     chosen = config.focus is not None and config.where == "policy"
     found = [_look("glance", model.glance_net, config, config.glance.side, maps=chosen)]

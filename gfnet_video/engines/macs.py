@@ -47,10 +47,10 @@ def _looked(config: ModelConfig, step: int, chunk: int) -> Looked:
     frames, looks = config.frames, config.looks
     if config.temporal == "both":
         return Looked(frames, frames, looks) if looks and step else Looked(frames, 0, 0)
-    together = 1 if chunk == 1 else chunk * config.looks_per_frame  # focus looks
+    together = 1 if chunk == 1 or config.image else chunk * config.looks_per_frame  # focus looks
     if looks and config.order == "glance_first":
         focuses = min(looks, -(-step // together) * together)
-        one_by_one = config.patch == "per_frame" and config.policy_sees == "past"
+        one_by_one = config.patch == "per_frame" and config.policy_sees != "clip"
         located = focuses if one_by_one else frames * config.looks_per_frame * bool(focuses)
         return Looked(frames, located, focuses)
     if not looks:
@@ -77,23 +77,32 @@ def _counted(model: GFNet) -> LookMacs:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from gfnet_video.nn.actor_policy import OF_A_CLIP
     from gfnet_video.nn.device import device_of
 
-    frame = torch.zeros(1, 1, 3, model.config.frame_side, model.config.frame_side, device=device_of(model))
-    each = model.config.looks_per_frame
+    config, device, each = model.config, device_of(model), model.config.looks_per_frame
+    frame = torch.zeros(1, 1, 3, config.frame_side, config.frame_side, device=device)
+    glances = config.frames if config.policy in OF_A_CLIP else 1  # which such a policy reads at once
     middle = frame.new_full((1, each, 2), 0.5)
-    with FlopCounterMode(display=False) as counter:
-        model(frame, centres=None if model.config.where == "policy" else middle)  # an oracle's must be forced
+    with FlopCounterMode(display=False) as counter:  # an oracle's centres must be forced
+        model(
+            frame,
+            glance_frames=None if glances == 1 else frame.expand(-1, glances, -1, -1, -1),
+            centres=None if config.where == "policy" else middle,
+        )
     counts = counter.get_flop_counts()
 
     def gmacs(part: str) -> float:
         return float(sum(counts.get(f"{type(model).__name__}.{part}", {}).values())) / 2e9
 
+    looks = LookMacs(gmacs("glance_net") / glances, gmacs("policy") / each / glances, gmacs("focus_net") / each, 0.0)
+    if config.image:  # a step's classifier may be larger than the one before: the mean of all
+        mean = gmacs("aggregator") / config.steps
+        return replace(looks, aggregate=mean, gather=mean)
     aggregate = 0.0
     if model.focus_net is not None:
         patch, _ = model.focus(frame, middle[:, :1])
         with FlopCounterMode(display=False) as alone:
             model.aggregate(None, focus=patch, centres=middle[:, :1])
         aggregate = float(alone.get_total_flops()) / 2e9
-    gather = gmacs("aggregator") - each * aggregate
-    return LookMacs(gmacs("glance_net"), gmacs("policy") / each, gmacs("focus_net") / each, aggregate, gather)
+    return replace(looks, aggregate=aggregate, gather=gmacs("aggregator") - each * aggregate)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.nn.image_walk import first_look
 from gfnet_video.nn.state import State
 
 
@@ -38,7 +39,9 @@ def run_batch(
     force the patches.
     """
     hall = _Hall(model, len(frames), seats or len(frames), frames, rule)
-    if model.glances_first:
+    if model.config.image:
+        _images(model, frames, hall, centres)
+    elif model.glances_first:
         _glance_first(model, frames, frames if glance_frames is None else glance_frames, hall, centres)
     elif model.config.temporal == "both":
         while len(clips := hall.admitted()):
@@ -101,6 +104,17 @@ def _interleaved(model: GFNet, frames: Tensor, hall: _Hall, forced: Tensor | Non
         state, logits, _ = turn
         state = state.select(hall.leave(logits[:, -1]))
         again = (again + 1) % each if len(hall.clips) else 0
+
+
+def _images(model: GFNet, frames: Tensor, hall: _Hall, forced: Tensor | None) -> None:
+    """Those seated are looked at together until all are sure; then others sit down."""
+    while len(clips := hall.admitted()):
+        state, logits = first_look(model, frames[clips])
+        state = state.select(hall.leave(logits[:, -1]))
+        while len(hall.clips):
+            centres = None if forced is None else forced[hall.clips, hall.turns - 1][:, None]
+            state, logits, _ = model.again(frames[hall.clips], state, centres)
+            state = state.select(hall.leave(logits[:, -1]))
 
 
 def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, hall: _Hall, forced: Tensor | None) -> None:

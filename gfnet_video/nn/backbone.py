@@ -58,7 +58,7 @@ class Backbone(nn.Module):
         self.fine = sum(1 for cell in parts.reductions[: len(stages)] if cell <= 8)  # stages up to stride 8
         with torch.no_grad():
             fine, last, pooled, _ = self.eval()(torch.zeros(1, 1, 3, 64, 64))
-        self.map_channels = fine.shape[2] + last.shape[2]
+        self.map_channels, self.last_channels = fine.shape[2] + last.shape[2], last.shape[2]
         self.width = pooled.shape[-1]
         self.train()
 

@@ -24,6 +24,25 @@ def crop_patches(images: Tensor, centres: Tensor, *, size: int) -> Tensor:
     return _cut(images, (centres.detach().clamp(0, 1) * room).floor().long(), size)
 
 
+def crop_between(images: Tensor, centres: Tensor, *, size: int) -> Tensor:
+    """`crop_patches` without rounding the corner: pixels between pixels are bilinear, as AdaFocus V2 crops.
+
+    Its affine grid (arXiv 2112.14238) samples at corner + (0, 1, ..., size - 1), which is one blend of neighbours for
+    the whole patch. Gradients flow into the centres.
+    """
+    _, _, h, w = images.shape
+    if size > min(h, w):
+        raise ConfigError(f"a patch of {size} pixels does not fit images of {h}x{w}; lower the patch side")
+    most = centres.new_tensor([h - size, w - size])
+    corner = centres.clamp(0, 1) * most
+    first = corner.detach().floor().minimum((most - 1).clamp(min=0)).long()
+    y, x = (corner - first)[..., None, None, None].unbind(1)  # (N,1,1,1), parts of a pixel
+    after = (first + 1).minimum(most.long())
+    upper = _cut(images, first, size).lerp(_cut(images, torch.stack([first[:, 0], after[:, 1]], 1), size), x)
+    lower = _cut(images, torch.stack([after[:, 0], first[:, 1]], 1), size).lerp(_cut(images, after, size), x)
+    return upper.lerp(lower, y)
+
+
 def crop_with_gradient(images: Tensor, centres: Tensor, *, size: int, reach: int = 2) -> Tensor:
     """`crop_patches`, from which a gradient flows into the centres (not into the images).
 

@@ -12,19 +12,21 @@ from torch import Tensor
 from gfnet_video.nn.aggregator import Evidence
 from gfnet_video.nn.backbone import Buffers
 from gfnet_video.nn.gru_aggregator import Recurrence
+from gfnet_video.nn.step_aggregators import Seen
 
 
 @dataclass(frozen=True)
 class State:
     """All a model remembers of the videos in a batch; None stands for the start, where all of it is zeros.
 
-    map (B,1,C,h,w): the glance's of the last frame, kept only where that is focused on again.
+    map (B,1,C,h,w): the glance's of the last frame, kept only where that is focused on again; in image mode the latest
+    look's.
     """
 
     glance: Buffers | None = None
     policy: Tensor | None = None
     focus: Buffers | None = None
-    evidence: Evidence | Recurrence | None = None
+    evidence: Evidence | Recurrence | Seen | None = None
     map: Tensor | None = None
 
     def select(self, rows: Tensor) -> State:

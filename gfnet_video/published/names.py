@@ -43,6 +43,39 @@ def numbered_resnet(name: str) -> str:
     return f"{number}.{rest}"
 
 
+PYCLS = (
+    ("conv1.conv.", "f.a."),
+    ("conv1.bn.", "f.a_bn."),
+    ("conv2.conv.", "f.b."),
+    ("conv2.bn.", "f.b_bn."),
+    ("conv3.conv.", "f.c."),
+    ("conv3.bn.", "f.c_bn."),
+    ("se.fc1.", "f.se.f_ex.0."),
+    ("se.fc2.", "f.se.f_ex.2."),
+    ("downsample.conv.", "proj."),
+    ("downsample.bn.", "bn."),
+)
+
+
+def pycls_regnet(name: str) -> str:
+    """pycls's RegNetY.
+
+    >>> pycls_regnet("s2.b1.conv1.bn.weight"), pycls_regnet("stem.conv.weight")
+    ('s2.b1.f.a_bn.weight', 'stem.conv.weight')
+    """
+    stage, _, rest = name.partition(".b")
+    block, _, layer = rest.partition(".")
+    for ours, theirs in PYCLS:
+        if layer.startswith(ours):
+            return f"{stage}.b{block}.{theirs}{layer.removeprefix(ours)}"
+    return name
+
+
+def gru(ours: str, theirs: str) -> dict[str, str]:
+    """A GRU cell's tensors from those of a GRU of one layer."""
+    return {f"{ours}.{leaf}": f"{theirs}.{leaf}_l0" for leaf in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+
+
 def names_of(backbone: Backbone, rename: Rename, *, before: str, wrapped: bool) -> dict[str, str]:
     """Our name of each tensor of a backbone -> the published one. before: what stands in front of all of them.
 
