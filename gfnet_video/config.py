@@ -28,6 +28,7 @@ SEES = ("past", "clip", "latest")
 POLICIES = ("heat", "gfnet", "gfnet_conv", "adafocus", "adafocus_v2")
 RESIZES = ("antialias", "bicubic", "bilinear", "nearest")
 CROPPED = ("pixels", "between")
+NORMS = ("stored", "batch")
 # And the rewards that each can learn from; end to end, the loss itself tells and a reward is not asked.
 LEARNERS = {
     "reinforce": ("alone",),
@@ -78,7 +79,8 @@ class ModelConfig:
     at 1 + looks_per_frame times, and the policy reads the map of the look before.
     What published checkpoints do otherwise: policy: "heat", ours, or theirs (nn/actor_policy.py), which read the last
     map alone. resize: the glance's, "antialias", or "bicubic" and "bilinear" with aligned corners, or "nearest".
-    crop: patches at whole "pixels", or "between" them.
+    crop: patches at whole "pixels", or "between" them. policy_norm: the policy's batch norms use "stored" statistics,
+    or those of the "batch": then a clip's patch depends on the clips beside it, and one alone uses the stored.
     """
 
     classes: int
@@ -104,6 +106,7 @@ class ModelConfig:
     policy: str = "heat"
     resize: str = "antialias"
     crop: str = "pixels"
+    policy_norm: str = "stored"
 
     def __post_init__(self) -> None:
         for name in ("classes", "frames", "frame_side", "shift_div", "policy_hidden", "looks_per_frame"):
@@ -115,7 +118,7 @@ class ModelConfig:
             raise ConfigError(f"short_side is {self.short_side}; expected 0 or at least frame_side ({self.frame_side})")
         words = {"order": ORDERS, "temporal": TEMPORAL, "patch": PATCH, "sampler": SAMPLERS}
         words |= {"where": WHERE, "aggregator": AGGREGATORS, "policy_sees": SEES}
-        words |= {"policy": POLICIES, "resize": RESIZES, "crop": CROPPED}
+        words |= {"policy": POLICIES, "resize": RESIZES, "crop": CROPPED, "policy_norm": NORMS}
         for name, known in words.items():
             if getattr(self, name) not in known:
                 raise ConfigError(unknown(name, getattr(self, name), known))

@@ -73,8 +73,14 @@ class GFNet(nn.Module):
                 self.policy = CONTROLS[config.where]()
             elif config.policy != "heat":
                 channels, cells = self.glance_net.backbone.last_channels, -(-config.glance.side // 32)
-                sizes = {"cells": cells, "frames": config.frames, "hidden": config.policy_hidden}
-                self.policy = ActorPolicy(config.policy, channels, **sizes)
+                self.policy = ActorPolicy(
+                    config.policy,
+                    channels,
+                    cells=cells,
+                    frames=config.frames,
+                    hidden=config.policy_hidden,
+                    by_batch=config.policy_norm == "batch",
+                )
             else:
                 self.policy = Policy(
                     self.glance_net.backbone.map_channels,

@@ -23,6 +23,12 @@ DST is a new folder, which every other verb takes as --model. What FILE is, its 
     "--patch", type=click.IntRange(min=1), default=None, help="Side of the patch, where FILE does not hold it."
 )
 @click.option("--frames", type=click.IntRange(min=1), default=None, help="Frames a clip.  [default: 8]")
+@click.option(
+    "--norms",
+    type=click.Choice(["batch", "stored"]),
+    default=None,
+    help="AdaFocus V1's policy normalises by the batch, as its class does, or as its evaluation script has it.",
+)
 @click.option("--dataset", "name", default=None, help="Name the classes as this data set of the catalog does.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Its folder.  [default: as for train]")
 @click.option(
@@ -34,6 +40,7 @@ def command(
     source: str,
     patch: int | None,
     frames: int | None,
+    norms: str | None,
     name: str | None,
     data: Path | None,
     classes: Path | None,
@@ -51,7 +58,7 @@ def command(
         raise click.UsageError("--data says where the data set of --dataset lies; give that too")
     vocabulary = ClassNames() if classes is None else of_file(classes)
     vocabulary = vocabulary if name is None else of_dataset(name, data)
-    card = convert(file, folder, source=source, asked=Asked(patch or 0, frames or 0), classes=vocabulary)
+    card = convert(file, folder, source=source, asked=Asked(patch or 0, frames or 0, norms or ""), classes=vocabulary)
     click.echo(json.dumps(card.provenance, indent=1, ensure_ascii=False))
     if not vocabulary.names:
         click.echo(f"class names are unknown: {card.classes[0]} and so on; --dataset or --classes names them", err=True)

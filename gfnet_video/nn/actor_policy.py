@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gfnet_video.errors import ConfigError
 
@@ -16,12 +17,15 @@ class ActorPolicy(nn.Module):
     The mean of the Gaussian that PPO learned; its critic, which inference does not ask, is left out.
     kind: "gfnet" or "gfnet_conv" (arXiv 2010.05300) take one map at a time; "adafocus" (arXiv 2105.03245) and
     "adafocus_v2" (arXiv 2112.14238, without the GRU) the maps of all `frames` beside each other, for one centre.
-    channels: of one map; cells: its side; hidden: of the GRU.
+    channels: of one map; cells: its side; hidden: of the GRU. by_batch: batch norms normalise by the clips at hand in
+    evaluation too, where these are several (ModelConfig.policy_norm).
     """
 
-    def __init__(self, kind: str, channels: int, *, cells: int, frames: int, hidden: int) -> None:
+    def __init__(
+        self, kind: str, channels: int, *, cells: int, frames: int, hidden: int, by_batch: bool = False
+    ) -> None:
         super().__init__()
-        self.kind, self.frames, self.hidden = kind, frames, hidden
+        self.kind, self.frames, self.by_batch = kind, frames, by_batch
         self.encoder = _encoder(kind, channels * (frames if kind in OF_A_CLIP else 1), cells**2, hidden)
         self.gru = None if kind == "adafocus_v2" else nn.GRUCell(hidden, hidden)
         self.actor = nn.Linear(512 if kind == "adafocus_v2" else hidden, 2)
@@ -37,11 +41,23 @@ class ActorPolicy(nn.Module):
             maps = maps.flatten(1, 2)[:, None]  # (B,1,k*C,h,w)
         centres = []
         for one in maps.unbind(1):
-            seen = self.encoder(one.flatten(1) if self.kind == "gfnet" else one)
+            seen = self._encoded(one.flatten(1) if self.kind == "gfnet" else one)
             if self.gru is not None:
                 seen = state = self.gru(seen, state)
             centres.append(self.actor(seen).sigmoid())
         return torch.stack(centres, 1), state
+
+    def _encoded(self, x: Tensor) -> Tensor:
+        """One map of each clip -> (B,hidden)."""
+        if not self.by_batch or self.training or len(x) == 1:  # one clip is no batch to normalise by
+            encoded: Tensor = self.encoder(x)
+            return encoded
+        for layer in self.encoder:
+            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                x = F.batch_norm(x, None, None, layer.weight, layer.bias, training=True, eps=layer.eps)
+            else:
+                x = layer(x)
+        return x
 
 
 def _encoder(kind: str, channels: int, cells: int, hidden: int) -> nn.Sequential:

@@ -13,6 +13,7 @@ from gfnet_video.config import Config, TrainConfig
 from gfnet_video.errors import CheckpointError, ConfigError, printable, unknown
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.published.adafocus import V1, V2
 from gfnet_video.published.fitting import fill
 from gfnet_video.published.gfnet import GFNET
 from gfnet_video.published.reading import read_pickle
@@ -20,7 +21,7 @@ from gfnet_video.published.source import Asked, Held, Published, Source
 from gfnet_video.published.tsm import ONLINE, TSM
 from gfnet_video.published.vocabulary import ClassNames, named
 
-SOURCES = {source.name: source for source in (TSM, ONLINE, GFNET)}
+SOURCES = {source.name: source for source in (TSM, ONLINE, GFNET, V1, V2)}
 
 
 def convert(

@@ -107,25 +107,13 @@ def _names(model: GFNet, net: Net) -> dict[str, str]:
     for look, part in (("glance_net", PARTS[0]), ("focus_net", PARTS[1])):
         backbone = names.names_of(getattr(model, look).backbone, net.rename, before=f"{part}.", wrapped=False)
         found |= {f"{look}.backbone.{ours}": theirs for ours, theirs in backbone.items()}
-        found |= _linear(f"{look}.classifier.linear", f"{part}.{net.head}")
-    found |= policy_names(model, "policy.")
+        found |= names.linear(f"{look}.classifier.linear", f"{part}.{net.head}")
+    found |= names.actor_policy(model, "policy.")
     if net.aggregator != "cascade":
-        return found | names.gru("aggregator.cell", "fc.rnn") | _linear("aggregator.classifier", "fc.fc")
+        return found | names.gru("aggregator.cell", "fc.rnn") | names.linear("aggregator.classifier", "fc.fc")
     for step in range(2, model.steps + 1):
-        found |= _linear(f"aggregator.classifiers.{step - 2}", f"fc.fc_{step}")
+        found |= names.linear(f"aggregator.classifiers.{step - 2}", f"fc.fc_{step}")
     return found
-
-
-def policy_names(model: GFNet, before: str) -> dict[str, str]:
-    """Those of an ActorPolicy with a GRU: ours -> published, whose layers have the same numbers."""
-    assert model.policy is not None
-    encoder = [name for name in model.policy.state_dict() if name.startswith("encoder.")]
-    found = {f"policy.{name}": f"{before}state_{name}" for name in encoder}
-    return found | names.gru("policy.gru", f"{before}gru") | _linear("policy.actor", f"{before}actor.0")
-
-
-def _linear(ours: str, theirs: str) -> dict[str, str]:
-    return {f"{ours}.{leaf}": f"{theirs}.{leaf}" for leaf in ("weight", "bias")}
 
 
 def _spare(name: str, steps: int) -> bool:

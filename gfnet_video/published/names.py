@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gfnet_video.model import GFNet
 from gfnet_video.nn.backbone import Backbone, shifted_convs
 
 Rename = Callable[[str], str]
@@ -74,6 +75,19 @@ def pycls_regnet(name: str) -> str:
 def gru(ours: str, theirs: str) -> dict[str, str]:
     """A GRU cell's tensors from those of a GRU of one layer."""
     return {f"{ours}.{leaf}": f"{theirs}.{leaf}_l0" for leaf in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+
+
+def linear(ours: str, theirs: str) -> dict[str, str]:
+    """The two tensors of a linear layer."""
+    return {f"{ours}.{leaf}": f"{theirs}.{leaf}" for leaf in ("weight", "bias")}
+
+
+def actor_policy(model: GFNet, before: str) -> dict[str, str]:
+    """An ActorPolicy with a GRU: its layers have the published numbers."""
+    assert model.policy is not None
+    encoder = [name for name in model.policy.state_dict() if name.startswith("encoder.")]
+    found = {f"policy.{name}": f"{before}state_{name}" for name in encoder}
+    return found | gru("policy.gru", f"{before}gru") | linear("policy.actor", f"{before}actor.0")
 
 
 def names_of(backbone: Backbone, rename: Rename, *, before: str, wrapped: bool) -> dict[str, str]:

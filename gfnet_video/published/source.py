@@ -17,10 +17,14 @@ Held = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """What a user said of a file that does not tell it itself; 0: nothing. patch: side; frames: of the glance."""
+    """What a user said of a file that does not tell it itself; 0 or empty: nothing.
+
+    patch: its side; frames: of the glance; norms: what the policy's batch norms normalise by.
+    """
 
     patch: int = 0
     frames: int = 0
+    norms: str = ""
 
 
 @dataclass(frozen=True)
