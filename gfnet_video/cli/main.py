@@ -24,6 +24,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "infer": Verb("gfnet_video.cli.infer:command", "Recognise videos: files, folders, globs."),
+    "stream": Verb("gfnet_video.cli.stream:command", "Recognise what cameras, addresses, pipes and files show, live."),
     "demo": Verb("gfnet_video.cli.demo:command", "Recognise the bundled clips and draw what was looked at."),
     "eval": Verb(
         "gfnet_video.cli.eval:command", "Measure accuracy, exits, GMACs and seconds on a data set.", keeps=True

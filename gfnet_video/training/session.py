@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from gfnet_video.checkpoint import Card, save
 from gfnet_video.config import Config, StageConfig, dump_config
 from gfnet_video.datasets.clips import Clips, FrameCache, build_cache
+from gfnet_video.datasets.interval import frame_interval
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.quarantine import without_quarantined
 from gfnet_video.datasets.source import CatalogSource, OwnSource, Source, keep_split
@@ -91,7 +92,8 @@ def _train(source: Source, config: Config, run: Path, place: torch.device, *, re
         config,
         manifest.classes,
         ExitRule.never(model.steps),
-        provenance=provenance(source.name, manifest, run),
+        provenance=provenance(source.name, manifest, run)
+        | {"interval": frame_interval(manifest, config.model, source.name)},
         results=results,
     )
     save(run / "model", model, card)

@@ -68,7 +68,7 @@ def open_stream(path: str) -> Iterator[tuple[Any, Any]]:
         try:
             container = av.open(file, metadata_errors="ignore", options=OPTIONS)
         except (av.error.FFmpegError, ValueError, UnicodeError) as error:
-            raise VideoError(path, f"is not a video that can be opened ({_reason(error)})") from error
+            raise VideoError(path, f"is not a video that can be opened ({reason(error)})") from error
         with container:
             stream = container.streams.best("video")
             if stream is None or stream.codec_context is None:
@@ -95,7 +95,7 @@ def _open_file(path: str) -> io.FileIO:
     return file
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     if isinstance(error, av.error.ArgumentError):  # what libav says of a format that is not in FORMATS
         return "its format is not one of video"
     return getattr(error, "strerror", None) or str(error)

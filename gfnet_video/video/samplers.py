@@ -10,6 +10,8 @@ import numpy as np
 from gfnet_video.config import SAMPLERS
 from gfnet_video.errors import ConfigError, unknown
 
+DENSE_SPAN = 64  # frames
+
 
 def uniform_indices(frames: int, count: int) -> list[int]:
     """The centres of `count` equal segments of a clip of `frames` frames, never decreasing.
@@ -43,7 +45,9 @@ def jittered_indices(frames: int, count: int, rng: np.random.Generator) -> list[
     return [int(rng.integers(low, high)) for low, high in pairwise(edges)]
 
 
-def dense_indices(frames: int, count: int, rng: np.random.Generator | None = None, *, span: int = 64) -> list[int]:
+def dense_indices(
+    frames: int, count: int, rng: np.random.Generator | None = None, *, span: int = DENSE_SPAN
+) -> list[int]:
     """`count` frames at one stride from a window of `span` frames, never decreasing: TSM's dense sampling on Kinetics.
 
     The window starts at random, or lies in the middle of the clip without `rng` (arXiv 1811.08383; the published code

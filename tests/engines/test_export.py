@@ -57,6 +57,22 @@ def test_every_walk_says_what_torch_says() -> None:
             assert parity["clips"] == 2 and parity["pixels"] < 1e-3 and parity["logits"] < 1e-5
 
 
+def test_a_stream_says_what_torch_says(exported: Path, checkpoint: Path) -> None:
+    """Logits after each of 15 frames of two streams, more than two windows, and the patches."""
+    code = (
+        "import sys, numpy as np; from gfnet_video.engines.opening import open_engine\n"
+        "torch, other = open_engine(sys.argv[1]), open_engine(sys.argv[2], 'onnxruntime', 1)\n"
+        "dice, a, b = np.random.default_rng(0), None, None\n"
+        "for n in range(15):\n"
+        "    frame = dice.integers(0, 256, (2, 3, 64, 64), np.uint8)\n"
+        "    (a, x), (b, y) = torch.slide(frame, a), other.slide(frame, b)\n"
+        "    assert x.index == y.index == min(n, 5), (x.index, y.index)\n"
+        "    assert np.allclose(x.centre, y.centre, atol=1e-5) and np.allclose(x.logits, y.logits, atol=1e-4)\n"
+    )
+    done = python("-c", code, checkpoint, exported)
+    assert done.returncode == 0, done.stderr
+
+
 def test_infer_runs_it_without_torch_and_exits(exported: Path, checkpoint: Path, clip: Path) -> None:
     plain = "import sys; from gfnet_video.cli.main import main; main(sys.argv[1:])"
     for args in (("--no-exit",), ("--confidence", 0.01), ("--chunk", 4)):
