@@ -49,8 +49,9 @@ class Backbone(nn.Module):
         net = create(name)
         parts, whole = dissect(net, name), stride == 32  # what follows the stages, only a whole network keeps
         stages = [stage for stage, cell in zip(parts.stages, parts.reductions, strict=True) if cell <= stride]
-        self.stem, self.stages = parts.stem, nn.ModuleList(stages)
+        self.stem = parts.stem
         self.tail, self.head = (parts.tail, parts.head) if whole else (nn.Identity(), nn.Identity())
+        self.stages = nn.ModuleList(stages)
         # Which blocks of each stage are shifted, and every tensor's name in timm's own network.
         self.shifts = tuple(_shifts(stage, parts.every, shift) for stage in stages)
         self.timm_names = _names(self, net)
@@ -107,9 +108,14 @@ class Backbone(nn.Module):
 
     def _pooled(self, x: Tensor) -> Tensor:
         """Map (N,C,h,w) -> pooled features (N,D)."""
-        pooled = [x.mean((2, 3), keepdim=True)]
-        pooled = pooled if self.pool == "mean" else [x.amax((2, 3), keepdim=True), *pooled]
-        return torch.cat([self.head(one) for one in pooled], 1).flatten(1)
+        mean = self._headed(x.mean((2, 3)))
+        return mean if self.pool == "mean" else torch.cat([self._headed(x.amax((2, 3))), mean], 1)
+
+    def _headed(self, pooled: Tensor) -> Tensor:
+        if isinstance(self.head, nn.Identity):
+            return pooled
+        headed: Tensor = self.head(pooled[..., None, None])  # a convolution
+        return headed.flatten(1)
 
     def train(self, mode: bool = True) -> Backbone:
         super().train(mode)
