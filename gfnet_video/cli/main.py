@@ -32,6 +32,7 @@ VERBS = {
     "calibrate": Verb(
         "gfnet_video.cli.calibrate:command", "Fit the temperatures and exit thresholds of a checkpoint.", keeps=True
     ),
+    "bench": Verb("gfnet_video.cli.bench:command", "Time a model from file to answer, beside static networks."),
     "check": Verb("gfnet_video.cli.check:command", "Find broken, cut and strange videos, each with its reason."),
     "train": Verb("gfnet_video.cli.train:command", "Train a model on a data set.", keeps=True),
     "prepare": Verb("gfnet_video.cli.prepare:command", "Turn an official download SRC into the data set DST."),

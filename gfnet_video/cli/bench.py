@@ -1,0 +1,71 @@
+"""gfnet-video bench: milliseconds from file to answer, beside static networks in the same run."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gfnet_video.cli.infer import DEFAULT_MODEL
+from gfnet_video.cli.main import VERBS
+
+ABOUT = f"""{VERBS["bench"].help}
+
+CLIPS are files, folders or globs; without any, those that are bundled. All contenders take turns on them, round by
+round: the model with its exits and without, on each engine, one clip at a time and several; the static TSMs of its
+backbones; X3D-S.
+"""
+
+
+@click.command("bench", help=ABOUT)
+@click.argument("clips", nargs=-1)
+@click.option(
+    "--model", "name", default=DEFAULT_MODEL, show_default=True, help="A bundled name, a folder or hf-hub:org/name."
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="After one that warms up.")
+@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Clips side by side, beside 1.")
+@click.option(
+    "--chunk", "chunks", type=click.IntRange(min=1), multiple=True, help="Frames computed together.  [default: 1 and 4]"
+)
+@click.option("--engine", "engines", multiple=True, help="torch, onnxruntime, openvino.  [default: all installed]")
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
+@click.option(
+    "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout, the table on stderr.")
+def command(
+    clips: tuple[str, ...],
+    name: str,
+    rounds: int,
+    batch: int,
+    chunks: tuple[int, ...],
+    engines: tuple[str, ...],
+    threads: int | None,
+    confidence: float | None,
+    as_json: bool,
+) -> None:
+    import json
+
+    from rich.console import Console
+
+    from gfnet_video.checkpoint import CLIPS
+    from gfnet_video.evaluation.bench import bench, contenders_of, opened
+    from gfnet_video.evaluation.bench_report import print_bench, report_of
+    from gfnet_video.evaluation.bench_setting import setting_of
+    from gfnet_video.inference.files import find_videos
+
+    def told(what: str) -> None:
+        click.echo(what, err=True)
+
+    paths = find_videos(clips or [str(CLIPS)])
+    batches = sorted({1, min(batch, len(paths))})
+    with opened(name, engines, threads, paths, told) as found:
+        about = next(engine.about for engine, kind in found if kind == "gfnet")
+        rule = None if confidence is None else about.rule.at(confidence)
+        rows = report_of(bench(contenders_of(found, rule, batches, chunks or (1, 4)), paths, rounds, told))
+        setting = setting_of(found, len(paths), rounds, threads)
+    print_bench(rows, Console(stderr=as_json, width=None if sys.stdout.isatty() else 220))
+    line = ", ".join(f"{key} {value}" for key, value in setting.items())
+    click.echo(line, err=as_json)
+    if as_json:
+        click.echo(json.dumps({"setting": setting, "contenders": rows}, indent=1))

@@ -1,0 +1,103 @@
+"""One measurement: clips side by side from their files to an answer, with the seconds of each part."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from gfnet_video.engines.engine import Engine, probabilities
+from gfnet_video.engines.macs import looked
+from gfnet_video.engines.timing import Seconds, timed_items
+from gfnet_video.inference.runner import Opened, claimed_frames, forced_centres, in_order, indices_of, open_video
+from gfnet_video.nn.exit_rule import ExitRule
+
+PARTS = ("decode", "preprocess", "glance", "locate", "focus", "aggregate", "network")  # network: one that has no looks
+
+
+@dataclass(frozen=True)
+class Run:
+    """Of clips side by side: seconds of each part and in `total`, for all of them; GMACs and frames a clip."""
+
+    clips: int
+    seconds: dict[str, float]
+    gmacs: float
+    frames: int
+
+
+Contest = Callable[[Sequence[Path]], Run]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What takes turns with others. kind: gfnet | static | other; chunk: frames computed together; note: for people."""
+
+    name: str
+    kind: str
+    engine: str
+    batch: int
+    chunk: int
+    run: Contest
+    note: str = ""
+
+
+def run_engine(engine: Engine, rule: ExitRule, chunk: int, paths: Sequence[Path]) -> Run:
+    """Decode, look and stop as `predict` does; of several clips side by side when the last of them is sure.
+
+    What comes after the exit is neither decoded nor computed. Raises VideoError naming the file.
+    """
+    seconds: Seconds = defaultdict(float)
+    config, began = engine.about.config, perf_counter()
+    with ExitStack() as stack:
+        videos = [open_video(path) for path in paths]
+        for video in videos:
+            stack.enter_context(video)
+        both = [indices_of(config, claimed_frames(video)) for video in videos]
+        seconds["decode"] += perf_counter() - began
+        glance, focus = (_side_by_side(engine, videos, [b[i] for b in both], seconds) for i in (0, 1))
+        others = {"glance_frames": glance} if config.focus_frames else {}
+        drawn = [c for path in paths if (c := forced_centres(config, path)) is not None]
+        centres = np.concatenate(drawn) if drawn else None
+        last = _last(engine, rule, focus if others else glance, others, chunk, centres, seconds)
+    seconds["total"] = perf_counter() - began
+    seen = looked(config, last, chunk)
+    frames = seen.glances + (seen.focuses if config.focus_frames else 0)
+    return Run(len(paths), dict(seconds), engine.about.macs.of(seen), frames)
+
+
+def _last(
+    engine: Engine,
+    rule: ExitRule,
+    frames: Iterator[np.ndarray],
+    others: dict[str, Iterator[np.ndarray]],
+    chunk: int,
+    centres: np.ndarray | None,
+    seconds: Seconds,
+) -> int:
+    """The step at which the last of the clips is sure, or there is no further."""
+    sure, last = np.zeros(1, bool), -1
+    turns = engine.walk(frames, chunk=chunk, centres=centres, seconds=seconds, **others)
+    for turn in turns:
+        last = turn.index
+        sure = sure | (probabilities(rule, turn).max(-1) >= np.float32(rule.thresholds[last]))
+        if sure.all():
+            break
+    turns.close()
+    return last
+
+
+def _side_by_side(
+    engine: Engine, videos: Sequence[Opened], indices: Sequence[list[int]], seconds: Seconds
+) -> Iterator[np.ndarray]:
+    """Working frames (B,3,S,S) of B clips, each decoded when its turn comes."""
+    read = (in_order(video, some) for video, some in zip(videos, indices, strict=True))
+    for pixels in timed_items(zip(*read, strict=True), seconds, "decode"):
+        began = perf_counter()
+        frames = np.stack([engine.cut(one) for one in pixels])
+        seconds["preprocess"] += perf_counter() - began
+        yield frames

@@ -1,0 +1,76 @@
+"""`gfnet-video bench`: the table and its JSON, what adds up and what is compared with what."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gfnet_video.checkpoint import load
+from gfnet_video.cli.main import run
+from gfnet_video.engines.macs import costs_of
+from gfnet_video.engines.torch_engine import TorchEngine
+from gfnet_video.evaluation.bench_rivals import static_tsm
+from gfnet_video.evaluation.bench_runs import PARTS, run_engine
+from gfnet_video.inference.runner import predict
+from tests import models
+from tests.clips import encode
+
+
+def test_all_take_turns_and_the_parts_add_up(
+    checkpoint: Path, clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = encode(tmp_path / "other.mp4", 20)
+    args = ["--model", checkpoint, "--engine", "torch", "--rounds", "1", "--chunk", "1", "--batch", "2", "--json"]
+    assert run(["bench", *map(str, (clip, other, *args)), "--confidence", "0.01"]) == 0
+    out, err = capfd.readouterr()
+    found = json.loads(out)
+    rows = {(r["name"].rpartition(", ")[2], r["batch"]): r for r in found["contenders"]}
+    statics = {"stride 16 max_mean", "stride 32 mean"}  # of the glance and of the focus, at the frame's side
+    names = {"exits", "all looks", *statics, "X3D-S (pytorchvideo)"}
+    assert set(rows) == {(name, batch) for name in names for batch in (1, 2)} and len(found["contenders"]) == len(rows)
+    for row in found["contenders"]:
+        ms = row["ms"]
+        assert set(ms) == {*PARTS, "total"}
+        assert ms["decode"]["mean"] > 0 and sum(ms[p]["mean"] for p in PARTS) <= ms["total"]["mean"]
+        assert ms["total"]["p50"] <= ms["total"]["p95"] and len(row["ms_rounds"]) == 1
+        assert row["ratio"]["to"] == "static TSM mobilenetv2_050 at 64, stride 32 mean on torch" and row["gmacs"] > 0
+    costs = costs_of(load(checkpoint))
+    assert rows["exits", 1]["gmacs"] == pytest.approx(costs[0]) and rows["exits", 1]["frames"] == 1
+    assert rows["all looks", 2]["gmacs"] == pytest.approx(costs[-1]) and rows["all looks", 2]["frames"] == 6
+    baseline = next(r for r in found["contenders"] if r["kind"] == "static" and r["batch"] == 1)
+    assert baseline["ratio"]["median"] == 1 and baseline["note"] == "random weights"
+    ours = rows["all looks", 1]
+    assert ours["ratio"]["median"] == pytest.approx(ours["ms_rounds"][0] / baseline["ms_rounds"][0])
+    assert {"processor", "cores", "threads", "torch", "clips", "rounds"} <= set(found["setting"])
+    assert "Measured, never worked out from GMACs" in err and "random weights" in err
+
+
+def test_a_run_ends_where_predict_does_and_side_by_side_with_the_last(checkpoint: Path, clip: Path) -> None:
+    engine = TorchEngine(load(checkpoint))
+    scores = predict(engine, clip, exits=False).step_scores
+    rule = engine.about.rule.at(min(0.999, max(scores[1:3])))
+    expected = next(i for i, s in enumerate(scores) if s >= rule.thresholds[0])
+    one, two = run_engine(engine, rule, 1, [clip]), run_engine(engine, rule, 1, [clip, clip])
+    assert one.frames == two.frames == expected + 1 < 6
+    assert one.gmacs == two.gmacs == pytest.approx(costs_of(engine.model)[expected])
+    assert (one.clips, two.clips) == (1, 2)
+
+
+def test_the_static_tsm_sees_whole_frames_with_the_same_backbone() -> None:
+    config = models.config("resnet10t")
+    assert config.focus is not None
+    made = static_tsm(config, config.focus).config
+    assert (made.glance.backbone, made.glance.side, made.glance.stride) == ("resnet10t", models.SIDE, 32)
+    assert made.focus is None and made.glance.shift and made.frames == config.frames
+
+
+def test_an_engine_nobody_knows_is_a_usage_error(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", str(clip), "--engine", "onnxruntme"]) == 2
+    assert "did you mean 'onnxruntime'?" in capfd.readouterr().err
+
+
+def test_a_clip_that_is_none_is_named(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", str(tmp_path / "none.mp4"), "--model", str(checkpoint), "--engine", "torch"]) == 1
+    assert "none.mp4: no such file" in capfd.readouterr().err
