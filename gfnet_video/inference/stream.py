@@ -75,7 +75,9 @@ def choices(
 def check_streams(config: ModelConfig) -> None:
     """Raise ConfigError unless each frame can be judged when it comes."""
     why = ""
-    if config.temporal == "both":
+    if config.image:
+        why = "policy_sees is latest (image mode): it looks at single pictures"
+    elif config.temporal == "both":
         why = "temporal is both: each frame's look needs the frame after it"
     elif config.glances_first:
         why = "order is glance_first: the first patch is picked after the last frame of the clip"

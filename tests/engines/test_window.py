@@ -16,6 +16,7 @@ from tests import models
 KINDS: dict[str, dict[str, Any]] = {
     "mean": {},
     "gru": {"aggregator": "gru"},
+    "sum": {"aggregator": "sum"},
     "tsm": {"focus": None},
     "two looks": {"looks_per_frame": 2},
     "random": {"where": "random"},

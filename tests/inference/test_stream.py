@@ -21,7 +21,7 @@ from gfnet_video.errors import ConfigError
 from gfnet_video.inference.events import Ended, Event, Failed, Gap, Recognised
 from gfnet_video.inference.live import watch
 from gfnet_video.inference.runner import predict
-from gfnet_video.inference.stream import Choices, Progress, choices, stepped
+from gfnet_video.inference.stream import Choices, Progress, check_streams, choices, stepped
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.video.feed import Shot
 from tests import models, trees
@@ -141,7 +141,7 @@ def test_an_event_is_a_change_and_a_window_that_is_unsure_says_nothing() -> None
 
 
 def recogniser(frames: int = models.FRAMES, interval: float = 0.0, **changes: Any) -> Recogniser:
-    config = models.config(frames=frames, **changes)
+    config = models.config(**{"frames": frames, **changes})
     provenance = {"interval": interval} if interval else {}
     card = Card(Config("sthv2", config, TrainConfig(())), trees.CLASSES, ExitRule.never(config.steps), {}, provenance)
     torch.manual_seed(0)
@@ -159,6 +159,21 @@ def recogniser(frames: int = models.FRAMES, interval: float = 0.0, **changes: An
 def test_a_model_that_cannot_stream_says_why(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         choices(TorchEngine(recogniser(**changes)).about)
+
+
+IMAGE = {
+    "frames": 1,
+    "order": "glance_first",
+    "policy_sees": "latest",
+    "policy": "gfnet",
+    "aggregator": "gru_steps",
+    "looks_per_frame": 2,
+}
+
+
+def test_image_mode_looks_at_pictures_and_not_at_streams() -> None:
+    with pytest.raises(ConfigError, match="it looks at single pictures"):
+        check_streams(models.config(**IMAGE))
 
 
 def test_the_interval_is_the_models_own_unless_another_is_asked_for() -> None:
