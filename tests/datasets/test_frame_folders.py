@@ -76,7 +76,7 @@ BROKEN = {
     "text": (lambda file: file.write_text("hello"), "is not a JPEG or PNG picture"),
     "cut": (lambda file: file.write_bytes(file.read_bytes()[:400]), "cannot be decoded"),
     "a gif": (lambda file: Image.new("RGB", (64, 64)).save(file, "GIF"), "is not a JPEG or PNG picture"),
-    "a folder": (lambda file: (file.unlink(), file.mkdir()), "cannot be decoded"),
+    "a folder": (lambda file: (file.unlink(), file.mkdir()), "is not a regular file"),
     "smaller": (lambda file: Image.new("RGB", (48, 32)).save(file), "is 48x32; the frames before it are 64x64"),
 }
 
