@@ -49,8 +49,9 @@ class Clock:
     turns: int = 0
 
     def run(self, frames: Iterable[Timed[Any]]) -> Iterator[Timed[Any]]:
-        """The frames in that time. A gap is a time without frames of more than two ticks, and than three frames."""
-        origin, last = None, 0.0
+        """The frames in that time. A gap is a time without frames of more than two ticks, and than three frames: of
+        what they lately took, for a rate is not always kept, and not always known."""
+        origin, last, usual = None, 0.0, 0.0
         for timed in frames:
             if origin is None:
                 origin = timed.seconds
@@ -59,9 +60,9 @@ class Clock:
                 self.turns += 1
                 origin, now = timed.seconds - last - timed.lasts, last + timed.lasts
             now = max(now, last)
-            if now - last > max(2 * self.every, 3 * timed.lasts):
+            if now - last > max(2 * self.every, 3 * timed.lasts, 3 * usual):
                 self.gaps, self.lost = self.gaps + 1, self.lost + now - last - timed.lasts
-            last = now
+            usual, last = usual + (now - last - usual) / 2, now
             yield Timed(now, timed.lasts, timed.frame)
 
 
@@ -94,7 +95,7 @@ class Feed:
         clock, counters, began = Clock(self.every), _pyav.Counters(), time.monotonic()
         with opened(self.name) as (container, stream):
             admit_picture(shown(self.name), stream.codec_context.width, stream.codec_context.height, LIMITS)
-            timed = clock.run(frames_of(container, stream, counters))
+            timed = clock.run(frames_of(container, stream, counters, arriving=is_live(self.name)))
             for number, tick in enumerate(ticked(timed, self.every), 1):
                 if self.paced:
                     time.sleep(max(0.0, began + tick.seconds - time.monotonic()))

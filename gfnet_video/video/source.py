@@ -30,6 +30,8 @@ SCHEMES = {
     "tcp": "tcp",
     "udp": "udp",
 }
+# Pictures and bare streams say nothing of time, and libav takes them for 25 a second.
+TIMELESS = {"mjpeg", "mpjpeg", "h264", "hevc", "m4v", "mpegvideo"}
 FORMATS = _pyav.FORMATS + ",rtsp,mjpeg,mpjpeg"  # cameras send pictures one after the other
 
 
@@ -135,16 +137,18 @@ def _closing(name: str, container: Any) -> Iterator[tuple[Any, Any]]:
         yield container, stream
 
 
-def frames_of(container: Any, stream: Any, counters: _pyav.Counters) -> Iterator[Timed[Any]]:
+def frames_of(container: Any, stream: Any, counters: _pyav.Counters, *, arriving: bool = False) -> Iterator[Timed[Any]]:
     """Decoded frames with their times in seconds, as the source counts them.
 
-    A frame without a time of its own comes one frame after the last, or where the source has no rate, now.
+    arriving: they come when they happen, so that where the format says nothing of time their arrival does. Another
+    frame without a time comes one frame after the last, or where there is no rate, now.
     """
     rate = stream.average_rate or stream.guessed_rate
-    lasts = 1 / float(rate) if rate else 0.0
+    timeless = arriving and bool(TIMELESS & set(container.format.name.split(",")))
+    lasts = 1 / float(rate) if rate and not timeless else 0.0
     seconds = -lasts
     for frame in _pyav.decode(container, stream, counters):
-        if frame.pts is not None and frame.time_base:
+        if frame.pts is not None and frame.time_base and not timeless:
             seconds = float(frame.pts * frame.time_base)
         else:
             seconds = seconds + lasts if lasts else time.monotonic()

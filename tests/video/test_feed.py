@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Condition, Thread
 
 import pytest
+from PIL import Image
 
 from gfnet_video.errors import VideoError
 from gfnet_video.video.feed import ROOM, Clock, Feed, Shot
@@ -17,7 +21,7 @@ from gfnet_video.video.inbox import Inbox
 from gfnet_video.video.samplers import uniform_indices
 from gfnet_video.video.source import opened, shown
 from gfnet_video.video.ticks import Timed, ticked
-from tests.clips import encode, number
+from tests.clips import encode, number, paint
 
 
 def taken(feed: Feed) -> Iterator[Shot]:
@@ -107,6 +111,43 @@ def test_the_clock_begins_at_nought_tells_gaps_and_never_runs_back() -> None:
     found = [t.seconds for t in clock.run(Timed(s, 0.1, None) for s in stamps)]
     assert found == pytest.approx([0, 0.1, 0.2, 3.2, 3.3, 3.3, 3.4, 3.5])
     assert (clock.gaps, clock.turns) == (1, 1) and clock.lost == pytest.approx(2.9)
+
+
+def test_a_source_that_is_slower_than_it_says_is_no_row_of_gaps() -> None:
+    """A frame a second where 25 were promised: what is usual is learned from the frames."""
+    clock = Clock(every=0.375)
+    assert len(list(clock.run(Timed(float(i), 0.04, None) for i in range(60)))) == 60
+    assert clock.gaps == 1
+
+
+class Camera(BaseHTTPRequestHandler):
+    """JPEGs one after the other, ten a second, as cameras send them by HTTP: no word about time."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace;boundary=frame")
+        self.end_headers()
+        for i in range(20):
+            picture = io.BytesIO()
+            Image.fromarray(paint(i)).save(picture, "JPEG", quality=95)
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {picture.tell()}\r\n\r\n"
+            self.wfile.write(head.encode() + picture.getvalue() + b"\r\n")
+            time.sleep(0.1)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_pictures_without_times_come_when_they_arrive() -> None:
+    """libav takes them for 25 a second; the twenty of them last two seconds, of which opening takes some."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Camera) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        shots: list[Shot] = []
+        with pytest.raises(VideoError, match="breaks off after 20 frames"):  # the camera hangs up
+            shots.extend(taken(Feed(f"http://127.0.0.1:{server.server_port}/cam", 0.4, bell=Condition())))
+        server.shutdown()
+    assert 3 <= len(shots) <= 6 and 1.0 < shots[-1].seconds < 5
+    assert [number(s.pixels) for s in shots] == sorted(number(s.pixels) for s in shots)
 
 
 BAD = {
