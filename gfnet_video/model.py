@@ -5,9 +5,7 @@ Letters: B videos, T frames, k frames of one call, C channels, H W pixels, K cla
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
-from itertools import repeat
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +17,6 @@ from gfnet_video.nn.actor_policy import ActorPolicy
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence, SumAggregator
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
 from gfnet_video.nn.controls import CONTROLS
-from gfnet_video.nn.groups import in_groups
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.image_walk import image_steps
 from gfnet_video.nn.patches import crop_between, crop_patches, crop_with_gradient, place_to_centre
@@ -27,6 +24,7 @@ from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.state import State
 from gfnet_video.nn.step_aggregators import Cascade, GRUSteps, Seen
 from gfnet_video.records import Features, Looks, Step
+from gfnet_video.walk import steps_of
 
 AnyAggregator = Aggregator | GRUAggregator | SumAggregator | GRUSteps | Cascade
 
@@ -220,7 +218,7 @@ class GFNet(nn.Module):
 
         Raises ConfigError where the frames' shape is another.
         """
-        self._check(frames)
+        self.check(frames)
         if self.config.image:
             turns = list(image_steps(self, frames, self.config.looks, centres))
             logits, where = torch.stack([said for said, _ in turns], 1), [at for _, at in turns if at is not None]
@@ -232,7 +230,7 @@ class GFNet(nn.Module):
         return Looks(logits[:, -1], logits, frames.new_zeros(len(frames), 0, 2) if centres is None else centres)
 
     def _glance_first(self, frames: Tensor, glance_frames: Tensor, forced: Tensor | None) -> Looks:
-        self._check(glance_frames)
+        self.check(glance_frames)
         seen, _ = self.glance(glance_frames)
         evidence, first = self.aggregate(None, glance=seen)
         chosen = self.locate(self.repeated(seen.map))[0] if forced is None else forced
@@ -282,77 +280,10 @@ class GFNet(nn.Module):
         at the whole clip, yields its first Step, and then one for each focus look. With both-way shift a pass over the
         clip is one step.
         """
-        chunk = chunk if self.config.temporal == "causal" else sys.maxsize
-        if self.config.image:
-            for image in _chunks(frames, 1):
-                self._check(image)
-                for index, (logits, where) in enumerate(image_steps(self, image, self.config.looks, centres)):
-                    yield Step(index, logits, where)
-            return
-        if self.glances_first:
-            yield from self._walk_glance_first(frames, glance_frames, chunk, centres)
-            return
-        state, index = State(), 0
-        for group in _chunks(frames, chunk):
-            self._check(group)
-            for i in range(self.config.looks_per_frame if chunk == 1 else 1):
-                looks = 1 if chunk == 1 else self.config.looks_per_frame
-                forced = None if centres is None else centres[:, index : index + looks * group.shape[1]]
-                turn = self.again(group, state, forced) if i else self.step(group, state, forced, looks=looks)
-                state, logits, where = turn
-                yield from self._as_steps(logits, where, index)
-                index += logits.shape[1]
+        yield from steps_of(self, frames, glance_frames=glance_frames, chunk=chunk, forced=centres)
 
-    def _walk_glance_first(
-        self, frames: Iterable[Tensor], glance_frames: Iterable[Tensor] | None, chunk: int, forced: Tensor | None
-    ) -> Iterator[Step]:
-        kept, maps, glance, evidence, logits = [], [], None, None, torch.empty(0)
-        for group in _chunks(frames if glance_frames is None else glance_frames, chunk):
-            self._check(group)
-            seen, glance = self.glance(group, glance)
-            evidence, logits = self.aggregate(evidence, glance=seen)
-            kept.append(group)
-            maps.append(seen.map)
-        if not kept:
-            return
-        yield Step(0, logits[:, -1], None)
-        focus, index = None, 1
-        groups = iter(kept) if glance_frames is None else _chunks(frames, chunk)
-        rounds = self._centres(list(self._rounds(maps, chunk)), forced)
-        for group, centres in zip(self._rounds(groups, chunk), rounds, strict=False):
-            self._check(group)
-            centres = self.spread(centres, group.shape[1])
-            patch, focus = self.focus(group, centres, focus)
-            evidence, logits = self.aggregate(evidence, focus=patch, centres=centres)
-            yield from self._as_steps(logits, centres, index)
-            index += group.shape[1]
-
-    def _rounds(self, groups: Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
-        """What each round of focus looks is at: at chunk 1 a frame again and again, else all looks of a group."""
-        for group in groups:
-            yield from repeat(group, self.config.looks_per_frame) if chunk == 1 else (self.repeated(group),)
-
-    def _centres(self, maps: list[Tensor], forced: Tensor | None) -> Iterator[Tensor]:
-        """Centres for one round of looks after the other; where shared, the last of all maps again and again."""
-        if self.config.patch == "shared":
-            yield from repeat(self.locate(torch.cat(maps, 1))[0] if forced is None else forced)
-        if forced is not None:
-            yield from forced.split([m.shape[1] for m in maps], 1)
-            return
-        if self.config.policy_sees == "clip":
-            yield from self.locate(torch.cat(maps, 1))[0].split([m.shape[1] for m in maps], 1)
-            return
-        policy = None
-        for seen_map in maps:
-            centres, policy = self.locate(seen_map, policy)
-            yield centres
-
-    def _as_steps(self, logits: Tensor, centres: Tensor | None, first: int) -> Iterator[Step]:
-        one = self.config.temporal == "both"  # a pass is one step, after its last frame
-        for i in range(logits.shape[1] - 1 if one else 0, logits.shape[1]):
-            yield Step(first if one else first + i, logits[:, i], None if centres is None else centres[:, i])
-
-    def _check(self, frames: Tensor) -> None:
+    def check(self, frames: Tensor) -> None:
+        """Raise ConfigError unless frames are (B,T,3,frame_side,frame_side), in image mode of one frame."""
         side = self.config.frame_side
         count = "1" if self.config.image else "T"
         if frames.ndim != 5 or frames.shape[2:] != (3, side, side) or (self.config.image and frames.shape[1] != 1):
@@ -383,7 +314,3 @@ def resized(frames: Tensor, side: int, how: str = "antialias") -> Tensor:
         small = F.interpolate(flat, size=size, mode=how, align_corners=None if how == "nearest" else True)
     resized: Tensor = small.unflatten(0, frames.shape[:2])
     return resized
-
-
-def _chunks(frames: Iterable[Tensor], size: int) -> Iterator[Tensor]:
-    return (torch.stack(group, 1) for group in in_groups(frames, size))
