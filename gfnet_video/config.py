@@ -375,6 +375,8 @@ class Config:
     name: str = "gfnet_tsm"
 
     def __post_init__(self) -> None:
+        if self.train.stages and self.model.policy != "heat":
+            raise ConfigError(f"model.policy is {self.model.policy}, a published one, which is run and not trained")
         for stage in self.train.stages:
             if self.model.focus is None and stage.patches != "none":
                 raise ConfigError(f"stage {stage.name!r} has patches {stage.patches}; expected none without a focus")

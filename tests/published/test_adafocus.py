@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.published import forms
 NAME = "pub_adafocus_sth_144"
 
 
+@cache
 def content() -> dict[str, Any]:
     """What stage 3 of the project saves, the whole once more and then its parts."""
     held = forms.golden(NAME)

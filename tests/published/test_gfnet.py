@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,16 +12,23 @@ import torch
 
 import gfnet_video as gf
 from gfnet_video.checkpoint import Recogniser
+from gfnet_video.config import Config, StageConfig, TrainConfig
+from gfnet_video.engines.graphs import graphs_of
 from gfnet_video.engines.macs import costs_of
 from gfnet_video.errors import CheckpointError, ConfigError
 from gfnet_video.inference.batch import run_batch
+from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import NEVER, ExitRule
 from gfnet_video.published.convert import convert
+from gfnet_video.published.fitting import fill
+from gfnet_video.published.gfnet import GFNET
+from gfnet_video.published.source import Asked
 from tests.published import forms
 
 NAMES = ("pub_gfnet_resnet50_96", "pub_gfnet_mobilenetv3_large_100_96")
 
 
+@cache
 def content(name: str) -> dict[str, Any]:
     """What the project's file holds; the thresholds of a budget are ascending in it, the last none."""
     held = forms.golden(name)
@@ -115,7 +123,32 @@ def test_an_image_is_one_frame(model: Recogniser) -> None:
         ({"dynamic_threshold": torch.zeros(39, 9)}, r"dynamic_threshold has shape \(39, 9\); expected numbers"),
     ],
 )
-def test_what_does_not_fit_is_named(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
-    file = forms.write(tmp_path / "a.pth", content(NAMES[1]) | changes)
+def test_what_does_not_fit_is_named(changes: dict[str, Any], words: str) -> None:
+    held = content(NAMES[1]) | changes
     with pytest.raises(CheckpointError, match=words):
-        convert(file, tmp_path / "model")
+        found = GFNET.read(held, Asked(), "a.pth")
+        model = GFNet(found.config)
+        fill(model, found.names(model), found.tensors, spare=found.spare, where="a.pth")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"frames": 2}, "image mode.*expected frames 1, glance_first, causal, per_frame and a focus"),
+        ({"aggregator": "mean"}, "image mode .* takes policy gfnet or gfnet_conv, and aggregator gru_steps"),
+        ({"policy_sees": "past"}, "in image mode alone"),
+        ({"focus": None}, "and a focus"),
+    ],
+)
+def test_what_image_mode_is_made_of(changes: dict[str, Any], words: str) -> None:
+    config = GFNET.read(content(NAMES[1]), Asked(), "a.pth").config
+    with pytest.raises(ConfigError, match=words):
+        replace(config, **changes)
+
+
+def test_a_published_policy_is_neither_exported_nor_trained() -> None:
+    config = GFNET.read(content(NAMES[1]), Asked(), "a.pth").config
+    with pytest.raises(ConfigError, match=r"policy is gfnet_conv .* run on torch alone and cannot be exported"):
+        graphs_of(GFNet(config))
+    with pytest.raises(ConfigError, match="policy is gfnet_conv, a published one, which is run and not trained"):
+        Config("imagenet", config, TrainConfig((StageConfig("all", 1, 0.1, patches="random"),)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,10 +44,16 @@ def test_the_online_network_matches_frame_by_frame_and_at_once(tmp_path: Path) -
     assert torch.allclose(streamed, mean, atol=1e-3)
 
 
+@cache
+def mobile() -> OrderedDict[str, torch.Tensor]:
+    """The mobile network's tensors."""
+    held = forms.golden("pub_tsm_mobilenetv2_8")
+    return forms.weights(held["state_dict"], held["seed"], held["bn_weight"])
+
+
 def small(**changes: torch.Tensor | None) -> dict[str, object]:
     """The mobile network's file, tensors of it changed or (None) left out."""
-    held = forms.golden("pub_tsm_mobilenetv2_8")
-    state = forms.weights(held["state_dict"], held["seed"], held["bn_weight"])
+    state = mobile().copy()
     for name, value in changes.items():
         key = "module." + name
         state.pop(key, None)
