@@ -93,9 +93,11 @@ def read_picture(file: str | os.PathLike[str], formats: tuple[str, ...] = FORMAT
     """
     _check_file(file)
     try:
-        with Image.open(file, formats=formats) as picture:
-            _admit(file, picture)
-            return np.array(_opaque(_upright(picture)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged EXIF
+            with Image.open(file, formats=formats) as picture:
+                _admit(file, picture)
+                return np.array(_opaque(_upright(picture)))
     except UnidentifiedImageError as error:
         words = f"is not a {', '.join(formats[:-1])} or {formats[-1]} picture"
         raise VideoError(file, "is empty (0 bytes)" if not os.path.getsize(file) else words) from error
@@ -119,9 +121,7 @@ def _admit(file: str | os.PathLike[str], picture: Image.Image) -> None:
 
 def _upright(picture: Image.Image) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
+        turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # damaged EXIF raises many kinds, and viewers show such a picture as it is stored
         turn = None
     return picture if turn is None else picture.transpose(turn)
