@@ -59,7 +59,8 @@ def command(
     vocabulary = ClassNames() if classes is None else of_file(classes)
     vocabulary = vocabulary if name is None else of_dataset(name, data)
     card = convert(file, folder, source=source, asked=Asked(patch or 0, frames or 0, norms or ""), classes=vocabulary)
-    click.echo(json.dumps(card.provenance, indent=1, ensure_ascii=False))
+    told = {name: value for name, value in card.provenance.items() if name != "all_thresholds"}  # a long table
+    click.echo(json.dumps(told, indent=1, ensure_ascii=False))
     if not vocabulary.names:
         click.echo(f"class names are unknown: {card.classes[0]} and so on; --dataset or --classes names them", err=True)
     click.echo(f"$ gfnet-video infer VIDEO --model {printable(folder)}", err=True)

@@ -19,7 +19,7 @@ from gfnet_video.published.gfnet import GFNET
 from gfnet_video.published.reading import read_pickle
 from gfnet_video.published.source import Asked, Held, Published, Source
 from gfnet_video.published.tsm import ONLINE, TSM
-from gfnet_video.published.vocabulary import ClassNames, named
+from gfnet_video.published.vocabulary import UNKNOWN, ClassNames, named
 
 SOURCES = {source.name: source for source in (TSM, ONLINE, GFNET, V1, V2)}
 
@@ -74,7 +74,7 @@ def _card(
         "published_by": kind.project,
         "file": file.name,
         "sha256": _digest(file),
-        "dataset": classes.dataset,
+        **({} if classes.dataset == UNKNOWN else {"dataset": classes.dataset}),
         "class_names": classes.told,
         "left_out": list(left),
         **(found.told or {}),

@@ -88,7 +88,7 @@ def read(held: Held, _: Asked, where: str) -> Published:
         resize=net.resize,
     )
     rows = _thresholds(held.get("dynamic_threshold"), steps, where)
-    told = {} if rows is None else {"thresholds": f"row {EVEN + 1} of {len(rows)}", "all_thresholds": rows}
+    told = {} if rows is None else {"thresholds": _which(len(rows)), "all_thresholds": rows}
     rule = None if rows is None else _rule(rows[min(EVEN, len(rows) - 1)])
     return Published(config, tensors, lambda model: _names(model, net), lambda name: _spare(name, steps), rule, told)
 
@@ -136,6 +136,11 @@ def _thresholds(stored: Any, steps: int, where: str) -> list[list[float]] | None
         )
     found: list[list[float]] = rows.tolist()
     return found if bool((rows != 0).any()) else None
+
+
+def _which(count: int) -> str:
+    even = ", with which as many images leave at each step" if count > EVEN else ""
+    return f"row {min(EVEN + 1, count)} of {count} stored{even}; all of them stand in all_thresholds"
 
 
 def _rule(row: list[float]) -> ExitRule:
