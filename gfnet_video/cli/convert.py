@@ -11,14 +11,14 @@ from gfnet_video.cli.main import VERBS
 ABOUT = f"""{VERBS["convert"].help}
 
 FILE is what its project lets you download, a pickle of torch; it is read as plain data, and nothing in it is executed.
-DST is a new folder, which every other verb takes as --model. What FILE is, its content tells.
+DST is a new folder, which every other verb takes as --model. What FILE is, its content tells; --from holds it to that.
 """
 
 
 @click.command("convert", help=ABOUT)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="DST", type=click.Path(path_type=Path))
-@click.option("--from", "source", default="", help="What FILE is, where its content does not tell.")
+@click.option("--from", "source", default="", help="tsm, tsm-online, gfnet, adafocus or adafocus-v2.")
 @click.option(
     "--patch", type=click.IntRange(min=1), default=None, help="Side of the patch, where FILE does not hold it."
 )

@@ -36,7 +36,7 @@ def convert(
     if (folder / "config.json").exists():
         raise ConfigError(f"{printable(folder)}: holds a checkpoint already; name a new folder")
     held = read_pickle(file)
-    kind = SOURCES[source] if source in SOURCES else recognised(held, file, source)
+    kind = recognised(held, file, source)
     _check(asked, kind)
     found = kind.read(held, asked, str(file))
     names = named(classes, found.config.classes)
@@ -48,15 +48,21 @@ def convert(
 
 
 def recognised(held: Held, file: Path, asked: str = "") -> Source:
-    """The kind of checkpoint that a file's content says it is. Raises ConfigError, CheckpointError."""
-    if asked:
+    """The kind of checkpoint that a file's content is, which must be the one asked for, where one is.
+
+    Raises ConfigError for an unknown kind, CheckpointError where the content is of another, of none or of several.
+    """
+    if asked and asked not in SOURCES:
         raise ConfigError(unknown("source", asked, SOURCES))
-    fitting = [source for source in SOURCES.values() if source.fits(held)]
+    fitting = [source for source in SOURCES.values() if source.fits(held) and asked in ("", source.name)]
     if len(fitting) == 1:
         return fitting[0]
     kinds = ", ".join(f"{s.name} ({s.project})" for s in fitting or SOURCES.values())
+    if fitting:
+        said = f"could be several; say which by --from: {kinds}"
+    else:
+        said = f"is not of kind {asked}" if asked else f"is of no known kind; known: {kinds}"
     shown = ", ".join(printable(key) for key in list(held)[:8])
-    said = f"could be several; say which by --from: {kinds}" if fitting else f"is of no known kind; known: {kinds}"
     raise CheckpointError(f"{printable(file)}: {said}; it holds {shown or 'nothing'}")
 
 

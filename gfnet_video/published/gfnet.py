@@ -66,9 +66,9 @@ NETS = {
 
 def read(held: Held, _: Asked, where: str) -> Published:
     """All of it is in the file: the network's name, the patch's side, and as many costs as there are steps."""
-    if held.get("model_name") not in NETS:
-        raise CheckpointError(f"{printable(where)}: " + unknown("model_name", held.get("model_name"), NETS))
-    net, patch, steps = NETS[held["model_name"]], held.get("patch_size"), _steps(held, where)
+    if (name := str(held.get("model_name"))) not in NETS:
+        raise CheckpointError(f"{printable(where)}: " + unknown("model_name", printable(name), NETS))
+    net, patch, steps = NETS[name], held.get("patch_size"), _steps(held, where)
     if not isinstance(patch, int) or not 0 < patch <= net.side:
         raise CheckpointError(f"{printable(where)}: patch_size is {patch!r}; expected pixels, 1 to {net.side}")
     tensors = {f"{part}.{k}": v for part in PARTS for k, v in tensors_of(held[part], f"{where}: {part}").items()}
@@ -124,9 +124,11 @@ def _spare(name: str, steps: int) -> bool:
 
 def _thresholds(stored: Any, steps: int, where: str) -> list[list[float]] | None:
     """Rows of thresholds (budgets, steps); None where the file has none, as before its owner measured them."""
-    if stored is None or len(stored) == 0:
+    if stored is None:
         return None
     try:
+        if len(stored) == 0:
+            return None
         rows = torch.stack([torch.as_tensor(row, dtype=torch.float32) for row in stored])
     except (TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{printable(where)}: dynamic_threshold is no table of numbers: {error}") from error

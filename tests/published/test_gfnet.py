@@ -119,6 +119,8 @@ def test_an_image_is_one_frame(model: Recogniser) -> None:
     ("changes", "words"),
     [
         ({"model_name": "resnet500"}, "unknown model_name 'resnet500'; did you mean 'resnet50'"),
+        ({"model_name": ["a"]}, "unknown model_name"),
+        ({"dynamic_threshold": 3}, "dynamic_threshold is no table of numbers"),
         ({"patch_size": 500}, "patch_size is 500; expected pixels, 1 to 224"),
         ({"patch_size": 128}, r"misshapen policy.state_encoder.3.weight: file \(256, 288\), expected \(256, 512\)"),
         ({"flops": 3}, "flops is 3; expected the cost of each of 2 or more steps"),

@@ -70,6 +70,7 @@ def test_what_is_not_on_the_list_is_refused(inside: object, tmp_path: Path) -> N
         read_pickle(forms.write(tmp_path / "a.pth", {"state_dict": {}, "x": inside}))
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 def test_other_files_are_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is no file"):
         read_pickle(tmp_path / "none.pth")

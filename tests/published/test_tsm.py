@@ -12,8 +12,11 @@ import torch
 import gfnet_video as gf
 from gfnet_video.checkpoint import load
 from gfnet_video.errors import CheckpointError, ConfigError
+from gfnet_video.nn.backbone import Backbone
+from gfnet_video.published import names
 from gfnet_video.published.convert import convert
 from gfnet_video.published.source import Asked
+from gfnet_video.published.tsm import TSM
 from tests.published import forms
 
 
@@ -90,5 +93,20 @@ def test_what_a_file_is_and_what_was_asked_must_agree(tmp_path: Path) -> None:
         convert(file, tmp_path / "model", source="tms")
     with pytest.raises(ConfigError, match="--patch means nothing to tsm"):
         convert(file, tmp_path / "model", asked=Asked(patch=144))
+    with pytest.raises(CheckpointError, match="is not of kind gfnet; it holds state_dict"):
+        convert(file, tmp_path / "model", source="gfnet")
     with pytest.raises(CheckpointError, match=r"is of no known kind; known: tsm .* it holds weights, epoch"):
         convert(forms.write(tmp_path / "b.pth", {"weights": torch.zeros(1), "epoch": 1}), tmp_path / "model")
+
+
+def test_resnet_101_is_shifted_in_every_second_block() -> None:
+    with torch.device("meta"):
+        net = Backbone("resnet101", shift="both")
+    found = set(names.names_of(net, names.same, before="base_model.", wrapped=True).values())
+    wrapped = {name for name in found if ".net." in name}
+    assert len(wrapped) == 18 and "base_model.layer3.22.conv1.net.weight" in wrapped
+    assert {"base_model.layer1.0.conv1.net.weight", "base_model.layer1.1.conv1.weight"} <= found
+    with torch.device("meta"):
+        held = {"state_dict": {"module." + name: torch.zeros(3, 2) for name in found | {"new_fc.weight"}}}
+    read = TSM.read(held, Asked(frames=16), "a.pth").config
+    assert (read.glance.backbone, read.frames, read.classes, read.temporal) == ("resnet101", 16, 3, "both")
