@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gfnet_video import hub
+from gfnet_video import hub, in1k
 from gfnet_video.config import Config
 from gfnet_video.errors import CheckpointError, ConfigError, unknown
 from gfnet_video.files import write_text
@@ -135,20 +135,36 @@ def find(name: str | Path) -> Path:
             return folder
     if Path(name).is_dir():
         raise CheckpointError(f"{name}: holds no config.json; expected a checkpoint folder")
+    if str(name) == in1k.NAME:
+        raise CheckpointError(f"{name}: is built when loaded and has no folder; write one by save_pretrained(FOLDER)")
     raise CheckpointError(unknown("model", name, list_models()))
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """The names of the bundled models that fit a pattern such as `*mini*`, as timm's function of this name."""
-    return fnmatch.filter(sorted(p.parent.name for p in BUNDLED.glob("*/config.json")), pattern)
+    """The names of the bundled models that fit a pattern such as `*mini*`, as timm's function of this name.
+
+    That of ImageNet is among them where the package of its weights is installed (the extra [pretrained]).
+    """
+    names = [p.parent.name for p in BUNDLED.glob("*/config.json")] + [in1k.NAME] * in1k.installed()
+    return fnmatch.filter(sorted(names), pattern)
+
+
+def _of_imagenet() -> Recogniser:
+    config = in1k.config()
+    rule = in1k.rule(config.model.steps)
+    model = Recogniser(Card(config, in1k.class_names(), rule, {"calibrated": False}, dict(in1k.PROVENANCE)))
+    in1k.fill(model)
+    return model.eval()
 
 
 def load(name: str | Path, *, verify: bool = False) -> Recogniser:
-    """Load a model in eval mode from a bundled name, a folder, or the Hugging Face Hub: `hf-hub:org/name`.
+    """Load a model in eval mode from a name of `list_models`, a folder, or the Hugging Face Hub: `hf-hub:org/name`.
 
     verify: also run the self-test. Raises CheckpointError for a folder that is absent, broken or does not fit, naming
     every missing, unexpected and misshapen tensor.
     """
+    if str(name) == in1k.NAME and not Path(name).exists():
+        return _of_imagenet()
     folder = hub.fetched(str(name)) if hub.on_hub(name) else find(name)
     data = _read_json(folder / "config.json")
     card = _card(data, folder)

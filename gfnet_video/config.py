@@ -16,7 +16,7 @@ PATCH = ("per_frame", "shared")
 SAMPLERS = ("uniform", "dense", "coarse_to_fine")
 STEPWISE = ("gru_steps", "gru_steps_own_first", "cascade")  # aggregators of image mode
 AGGREGATORS = ("mean", "gru", "sum", *STEPWISE)
-WHERE = ("policy", "centre", "random", "oracle")
+WHERE = ("policy", "cam", "centre", "random", "oracle")
 PATCHES = ("none", "random", "sampled", "policy", "centre", "oracle")
 CROPS = ("none", "multi_scale")
 PARTS = ("glance", "focus", "policy", "aggregator")
@@ -69,8 +69,9 @@ class ModelConfig:
     sampler: "uniform" segments, a "dense" window, or uniform ones visited "coarse_to_fine", which no shift bears.
     temporal: shift "causal", or "both" ways, offline. patch: a centre "per_frame", or one "shared" by the clip, which
     is picked when the whole clip has been glanced at, as both-way shift always is.
-    where: what says where the patches are: the "policy", or a control in its place: the "centre" of the frame, "random"
-    places, or an "oracle", the data's own truth. looks_per_frame: focus looks at each frame, each of them a step.
+    where: what says where the patches are: the "policy"; "cam", without one: where the class-activation map of the
+    glance's answer peaks; or a control: the "centre" of the frame, "random" places, an "oracle", the data's own truth.
+    looks_per_frame: focus looks at each frame, each of them a step.
     aggregator: "mean" of what the looks say with what the patches' track tells, a "gru" over their features, or the
     plain "sum" of both kinds' means, as AdaFocus has it and, without a focus, TSM. In image mode "gru_steps" over the
     looks, with the glance's own logits at first ("gru_steps_own_first"), or a "cascade": a classifier for each step.
@@ -152,6 +153,11 @@ class ModelConfig:
             )
         if self.policy.startswith("adafocus") and self.patch != "shared":
             raise ConfigError(f"policy is {self.policy} and patch {self.patch}; it picks one patch a clip: shared")
+        if self.where == "cam" and (self.glance.pool != "mean" or self.factors or self.looks_per_frame > 1):
+            raise ConfigError(
+                f"where is cam, glance.pool {self.glance.pool}, factors {self.factors} and looks_per_frame "
+                f"{self.looks_per_frame}; a class-activation map wants pool mean and no factors, and gives one look"
+            )
         if self.looks_per_frame > 1 and self.patch == "shared":
             raise ConfigError(f"looks_per_frame is {self.looks_per_frame}; a shared patch is the same at each look")
 
@@ -176,6 +182,13 @@ class ModelConfig:
     def image(self) -> bool:
         """Whether this is image mode: one frame, looked at again and again."""
         return self.policy_sees == "latest"
+
+    @property
+    def timeless(self) -> bool:
+        """Whether a frame says the same whatever came before it, and evidence is a mean: repeats add nothing."""
+        looks = [look for look in (self.glance, self.focus) if look is not None]
+        still = self.where in ("cam", "centre") or self.focus is None
+        return still and self.aggregator == "sum" and self.patch == "per_frame" and not any(k.shift for k in looks)
 
     @property
     def looks(self) -> int:

@@ -16,7 +16,7 @@ from gfnet_video.errors import ConfigError
 from gfnet_video.nn.actor_policy import ActorPolicy
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence, SumAggregator
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
-from gfnet_video.nn.controls import CONTROLS
+from gfnet_video.nn.controls import CONTROLS, Peak
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.image_walk import image_steps
 from gfnet_video.nn.patches import crop_between, crop_patches, crop_with_gradient, place_to_centre
@@ -32,7 +32,7 @@ AnyAggregator = Aggregator | GRUAggregator | SumAggregator | GRUSteps | Cascade
 class Look(nn.Module):
     """A backbone and its classifier: frames in, features out, shift buffers passed through."""
 
-    def __init__(self, config: LookConfig, model: ModelConfig) -> None:
+    def __init__(self, config: LookConfig, model: ModelConfig, *, cam: bool = False) -> None:
         super().__init__()
         self.backbone = Backbone(
             config.backbone,
@@ -44,11 +44,15 @@ class Look(nn.Module):
         )
         self.classifier = Classifier(self.backbone.width, model.classes, model.factors, config.dropout)
         self.joins = model.policy == "heat"  # published policies read the last map alone
+        self.cam = cam  # its map is its answer's activation map
 
     def forward(self, frames: Tensor, state: Buffers | None = None, branches: int = 1) -> tuple[Features, Buffers]:
         """frames (B,k,3,side,side), normalised; branches: as `GFNet.focus`."""
         fine, last, pooled, state = self.backbone(frames, state, branches)
-        return Features(join_maps(fine, last) if self.joins else last, pooled, self.classifier(pooled)), state
+        logits = self.classifier(pooled)
+        if self.cam:
+            return Features(self.classifier.activation(last, logits), pooled, logits), state
+        return Features(join_maps(fine, last) if self.joins else last, pooled, logits), state
 
 
 class GFNet(nn.Module):
@@ -57,7 +61,7 @@ class GFNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.glance_net = Look(config.glance, config)
+        self.glance_net = Look(config.glance, config, cam=config.where == "cam")
         self.aggregator: AnyAggregator = Aggregator(  # before the focus: a seed gives the weights it gave
             config.classes, config.factors, rising=config.patch == "per_frame" and config.policy_sees == "past"
         )
@@ -67,7 +71,9 @@ class GFNet(nn.Module):
         if config.focus is not None:
             self.focus_net = Look(config.focus, config)
             self.room = max((config.frame_side - config.focus.side) / config.frame_side, 1e-6)
-            if config.where != "policy":
+            if config.where == "cam":
+                self.policy = Peak(room=self.room)
+            elif config.where != "policy":
                 self.policy = CONTROLS[config.where]()
             elif config.policy != "heat":
                 channels, cells = self.glance_net.backbone.last_channels, -(-config.glance.side // 32)

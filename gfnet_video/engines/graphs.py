@@ -160,6 +160,10 @@ def graphs_of(model: GFNet) -> list[Graph]:
             "model.where is oracle: its patches follow the data's own truth, which an exported model has not; "
             "export a model whose model.where is policy, centre or random"
         )
+    if config.where == "cam":
+        raise ConfigError(
+            "model.where is cam: the glance's class-activation map is no graph yet; infer with --engine torch"
+        )
     if config.policy != "heat" or config.crop != "pixels":
         raise ConfigError(
             f"model.policy is {config.policy} and crop {config.crop}, as a published checkpoint has them: those run on "

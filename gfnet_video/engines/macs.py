@@ -88,7 +88,7 @@ def _counted(model: GFNet) -> LookMacs:
         model(
             frame,
             glance_frames=None if glances == 1 else frame.expand(-1, glances, -1, -1, -1),
-            centres=None if config.where == "policy" else middle,
+            centres=None if config.where in ("policy", "cam") else middle,
         )
     counts = counter.get_flop_counts()
 

@@ -14,7 +14,7 @@ from gfnet_video.nn.draws import drawn_centres
 def fixed_centres(config: ModelConfig, first: int = 0, count: int = 0) -> np.ndarray | None:
     """Centres (1,n,2) of `count` looks from number `first` on, of a clip's by default, that no policy picks; None where
     one does."""
-    if config.where == "policy" or config.focus is None:
+    if config.where in ("policy", "cam") or config.focus is None:
         return None
     count = count or config.looks
     if config.where == "random":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 CELL, GAP, BAR, TITLE = 120, 6, 10, 26  # pixels
 INK, PAPER, PATCH, SURE, IDLE = (30, 30, 34), (255, 255, 255), (255, 196, 0), (36, 160, 92), (228, 228, 232)
 MAX_ROWS = 24
+TITLED = 4  # cells that a title takes
 
 
 def draw(model: Recogniser | About, predictions: Sequence[Prediction], path: Path) -> None:
@@ -33,7 +35,7 @@ def draw(model: Recogniser | About, predictions: Sequence[Prediction], path: Pat
     rows = [_row(model, p) for p in predictions[:MAX_ROWS]]
     if not rows:
         raise DataError(f"{printable(path)}: no video was recognised, so there is nothing to draw")
-    sheet = Image.new("RGB", (rows[0].width, sum(r.height for r in rows) + GAP), PAPER)
+    sheet = Image.new("RGB", (max(r.width for r in rows), sum(r.height for r in rows) + GAP), PAPER)
     top = 0
     for row in rows:
         sheet.paste(row, (0, top))
@@ -51,10 +53,12 @@ def picture_format(path: Path) -> str:
 
 
 def _row(model: Recogniser | About, p: Prediction) -> Image.Image:
-    frames = model.config.frames
-    row = Image.new("RGB", (GAP + frames * (CELL + GAP), TITLE + CELL + BAR + 2 * GAP), PAPER)
+    frames = _frames(model, p)
+    row = Image.new("RGB", (GAP + max(frames, TITLED) * (CELL + GAP), TITLE + CELL + BAR + 2 * GAP), PAPER)
     pen, font = ImageDraw.Draw(row), ImageFont.load_default(15)
-    saved = "all looks taken" if not p.exited else f"stopped after {p.frames_decoded} of {frames} frames"
+    saved = f"stopped after {p.frames_decoded} of {frames} frames" if p.exited else "all looks taken"
+    if p.exited and p.frames_decoded == frames:
+        saved = f"stopped at step {p.exit_step} of {p.steps}"
     title = f"{Path(printable(p.path)).name}:  {p.label}  ({p.score:.2f}),  {saved},  {p.gmacs:.3f} GMACs"
     pen.text((GAP, 4), title, INK, font)
     for i in range(frames):
@@ -65,6 +69,13 @@ def _row(model: Recogniser | About, p: Prediction) -> Image.Image:
         row.paste(_cell(model, pixels, _centres(model, p, i)), (left, TITLE))
     _confidences(pen, p, model.config.looks_per_frame)
     return row
+
+
+def _frames(model: Recogniser | About, p: Prediction) -> int:
+    """How many frames the clip was sampled at: fewer than the model's where it has fewer, and says so by its steps."""
+    shorter = (replace(model.config, frames=n) for n in range(1, model.config.frames))
+    fits = (config.frames for config in shorter if model.config.timeless and config.steps == p.steps)
+    return next(fits, model.config.frames)
 
 
 def _looked_at(model: Recogniser | About, p: Prediction) -> list[np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -41,10 +42,13 @@ def print_table(outcomes: Sequence[Outcome], console: Console) -> None:
     for outcome in outcomes:
         table.add_row(*_cells(outcome))
     console.print(table)
+    of: dict[str, list[str]] = defaultdict(list)
     for outcome in outcomes:
-        if isinstance(outcome, Prediction):
-            for warning in outcome.warnings:
-                console.print(f"warning: {printable(outcome.path)}: {warning}", markup=False, style="yellow")
+        for warning in outcome.warnings if isinstance(outcome, Prediction) else ():
+            of[warning].append(printable(outcome.path))
+    for warning, paths in of.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        console.print(f"warning: {paths[0]}{more}: {warning}", markup=False, style="yellow")
 
 
 def _cells(outcome: Outcome) -> list[str]:

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,9 +152,13 @@ def forced_centres(config: ModelConfig, path: str | Path) -> np.ndarray | None:
 
 
 def indices_of(config: ModelConfig, total: int) -> tuple[list[int], list[int]]:
-    """The frames of a clip of `total` that the glance sees, and those that the focus sees where they are others."""
+    """The frames of a clip of `total` that the glance sees, and those that the focus sees where they are others.
+
+    A model that reads each frame for itself sees none twice: a picture is looked at once.
+    """
     own = sampled(config.sampler, total, config.focus_frames) if config.focus_frames else []
-    return sampled(config.sampler, total, config.frames), own
+    count = min(config.frames, total) if config.timeless else config.frames
+    return sampled(config.sampler, total, count), own
 
 
 def claimed_frames(video: Opened) -> int:
@@ -193,10 +197,11 @@ def _summary(
     chunk: int,
     warnings: tuple[str, ...],
 ) -> Prediction:
-    last, steps = taken[-1].index, about.config.steps
+    config = replace(about.config, frames=len(indices[0]))  # a short clip of a timeless model has fewer
+    last, steps = taken[-1].index, config.steps
     scores = probabilities(rule, taken[-1])[0]
     top = [(about.classes[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:5]]
-    seen = looked(about.config, last, chunk)
+    seen = looked(config, last, chunk)
     decoded = indices[0][: seen.glances] + indices[1][: seen.focuses]
     return Prediction(
         path=str(path),

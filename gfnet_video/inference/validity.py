@@ -21,7 +21,8 @@ def elsewhere(about: About, *, chunk: int = 1) -> tuple[str, ...]:
     """A sentence for each condition that is another than the stored thresholds' own; what the model leaves out fits."""
     held = about.valid_for
     now = conditions(about.config, about.precision, chunk=chunk)
-    return tuple(
+    plain = ("thresholds are plain confidences, calibrated on nothing",) if held.get("calibrated") is False else ()
+    return plain + tuple(
         f"thresholds were found for {name} {held[name]}, used with {value}"
         for name, value in now.items()
         if held.get(name, value) != value

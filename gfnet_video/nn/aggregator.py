@@ -63,6 +63,14 @@ class Classifier(nn.Module):
             logits = (logits[..., :, None] + part[..., None, :]).flatten(-2)
         return logits
 
+    def activation(self, maps: Tensor, logits: Tensor) -> Tensor:
+        """maps (...,D,h,w) whose mean was classified -> (...,1,h,w): what each cell says for the likeliest class.
+
+        The class-activation map of Zhou et al. (CVPR 2016, arXiv 1512.04150); without factors.
+        """
+        weights = self.linear.weight[logits.argmax(-1)]  # (...,D)
+        return (maps * weights[..., None, None]).sum(-3, keepdim=True)
+
 
 class Aggregator(nn.Module):
     """Mean of the glances' logits plus scaled mean of the focus looks' logits, whichever kind comes first.

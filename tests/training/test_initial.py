@@ -21,8 +21,9 @@ from gfnet_video.config import TrainConfig, load_config
 from gfnet_video.datasets.catalog import CATALOG
 from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
 from gfnet_video.model import GFNet
-from gfnet_video.training.initial import backbone_weights, initialise
+from gfnet_video.training.initial import initialise
 from gfnet_video.video.transforms import normalise, resize_crop
+from gfnet_video.weights import backbone_weights
 from tests import models
 
 NAME = "mobilenetv2_050"
