@@ -7,11 +7,13 @@ EfficientNet is tsm_efficientnet_lite0_full_seed1. What a recipe starts from is 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gfnet_video.cli.train import config_path
-from gfnet_video.config import Config, LookConfig, dump_config, load_config
+from gfnet_video.config import Config, LookConfig, load_config
 
 RUNS = Path("runs")
 FAMILIES = {"mobilenetv2": "mobilenetv2_100", "efficientnet_lite0": "tf_efficientnet_lite0"}
@@ -86,11 +88,22 @@ def model_of(key: str, family: str, seed: int) -> Path:
 
 
 def recipe_of(key: str, family: str, seed: int) -> str:
-    """A hash of all that a network is trained by: its config, and those of the networks it starts from."""
+    """A hash of all that a network is trained by: its config, and those of the networks it starts from.
+
+    Fields at their defaults are left out, so that one more field of the configuration changes no recipe.
+    """
     config = config_of(key, family, seed)
     starts = {config.train.initial_glance, config.train.initial_focus} - {""}
     of = [recipe_of(k, family, seed) for k in RECIPES if str(model_of(k, family, seed)) in starts]
-    return hashlib.sha256("".join([dump_config(config), *of]).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join([json.dumps(_stated(config)), *of]).encode()).hexdigest()[:16]
+
+
+def _stated(value: Any) -> Any:
+    """What a configuration says besides its defaults, in plain values."""
+    if is_dataclass(value):
+        held = {f.name: getattr(value, f.name) for f in fields(value)}
+        return {f.name: _stated(held[f.name]) for f in fields(value) if held[f.name] != f.default}
+    return [_stated(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _named(name: str, family: str, seed: int) -> str:
