@@ -82,7 +82,7 @@ def test_limits_are_options(check: Check, folder: Path) -> None:
         (("a.mp4", "--quarantine"), 2, "name that folder alone"),
         (("--json", "--jsonl", "a.mp4"), 2, "exclude each other"),
         (("a.mp4", "--limit-seconds", "0"), 2, "the limit of seconds is 0.0"),
-        (("deep/none",), 4, "no videos in this folder"),
+        (("deep/none",), 4, "no videos or pictures in this folder"),
     ],
 )
 def test_what_makes_no_sense_is_said_before_any_work(
