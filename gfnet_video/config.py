@@ -312,6 +312,8 @@ class StageConfig:
 class TrainConfig:
     """How to train: the stages in order and what holds for all of them.
 
+    First weights: initial_model, a checkpoint of which every part that fits is taken (--init); then initial_glance and
+    initial_focus, static networks; and the backbones without one from initial: timm (or a timm name), package, FILE.
     Augmentation, drawn once a clip: brightness and contrast up to a share, translate up to a share of the side,
     scale up to 1 + that or down to its inverse, a turn up to so many degrees, saturation up to a share.
     crops: none | multi_scale (TSM's, from the whole frame, so without cache). flip: mirror half of the clips, with the
@@ -328,6 +330,7 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip_grad: float = 5.0
     initial: str = "timm"
+    initial_model: str = ""
     initial_glance: str = ""
     initial_focus: str = ""
     workers: int = 0

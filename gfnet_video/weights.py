@@ -9,6 +9,7 @@ import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.models import is_model_pretrained
 from torch import Tensor
 
 from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
@@ -28,13 +29,38 @@ def backbone_weights(name: str, source: str) -> Weights:
         return _from_timm(name)
     if source == "package":
         return _from_package(name)
+    if is_timm_name(source):
+        return _from_timm(source)
     path = Path(source)
     if not path.is_file():
-        raise ConfigError(f"initial is {source!r}; expected none, timm, package or a weight file (.safetensors, .pt)")
+        raise ConfigError(
+            f"initial is {source!r}; expected none, timm, package or a weight file (.safetensors, .pt), a timm name, "
+            "or for --init a checkpoint's folder"
+        )
     return _safetensors_file(path) if path.suffix == ".safetensors" else _torch_file(path)
 
 
+def is_timm_name(text: str) -> bool:
+    """Whether `text` says a network of timm's, perhaps with a tag: not a source of ours, nor a file that is there."""
+    return text not in ("none", "timm", "package") and not Path(text).is_file() and timm.is_model(text)
+
+
+def untagged(name: str) -> str:
+    """A network's name without the tag of its weights.
+
+    >>> untagged("resnet50.a1_in1k")
+    'resnet50'
+    """
+    return name.partition(".")[0]
+
+
 def _from_timm(name: str) -> Weights:
+    if not is_model_pretrained(name):  # timm would warn and hand out random ones
+        tagged = timm.list_models(f"{untagged(name)}.*", pretrained=True)
+        raise ConfigError(
+            f"timm has no weights of {name}; its names with weights: {', '.join(tagged) or 'none of it'}; "
+            "or --set train.initial=FILE, --set train.initial=none"
+        )
     try:
         return dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())
     except Exception as error:  # the hub raises many kinds: offline, refused, unknown tag

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,13 @@ PATH = click.Path(path_type=Path)
 @click.option("--classes", type=PATH, default=None, help="What a list's ids stand for: one name a line, or a JSON.")
 @click.option("--val", type=PATH, default=None, help="A second list, to measure on.")
 @click.option("--run", type=PATH, default=None, help="Folder of the run; default: runs/NAME.")
+@click.option(
+    "--init",
+    "initial",
+    default=None,
+    metavar="MODEL",
+    help="Begin from a checkpoint's folder, taking all that fits, from a timm name, or a weight file; the head is new.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a field, as in train.seed=1.")
 @click.option("--device", default="auto", show_default=True, help="auto: a GPU where there is one; or cpu, cuda:1.")
 @click.option("--resume", is_flag=True, help="Go on from the run's last state.")
@@ -40,6 +48,7 @@ def command(
     classes: Path | None,
     val: Path | None,
     run: Path | None,
+    initial: str | None,
     overrides: tuple[str, ...],
     device: str,
     resume: bool,
@@ -55,6 +64,7 @@ def command(
 
     if (source is None) == (name is None):
         raise click.UsageError("give either SOURCE, a folder or a list of your clips, or --dataset NAME")
+    overrides = (*begins(initial), *overrides)
     opened: Source
     if source is not None:
         run = run or Path("runs") / name_of(source)
@@ -74,6 +84,17 @@ def command(
     place = run or Path("runs") / config.name
     train_session(opened, config, place, resume=resume, limit=limit, device=device)
     return 0
+
+
+def begins(initial: str | None) -> tuple[str, ...]:
+    """What `--init` sets: a checkpoint, of which all that fits is taken, or weights for the backbones alone."""
+    from gfnet_video import hub
+    from gfnet_video.checkpoint import list_models
+
+    if initial is None:
+        return ()
+    whole = initial and (Path(initial).is_dir() or hub.on_hub(initial) or initial in list_models())
+    return (f"train.{'initial_model' if whole else 'initial'}={json.dumps(initial)}",)
 
 
 def _own(

@@ -101,7 +101,8 @@ def say_plan(config: Config, clips: int, console: Console) -> None:
         lines.append(
             f"  {stage.name}: {stage.epochs} epochs of {clips} clips in batches of {stage.batch}: {steps} steps"
         )
-    lines.append(f"  first weights: {train.initial}; balance: {train.balance}; decoded frames kept: {train.cache}")
+    first = train.initial_model or train.initial
+    lines.append(f"  first weights: {first}; balance: {train.balance}; decoded frames kept: {train.cache}")
     lines.append("nothing was written (--dry-run)")
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

