@@ -19,7 +19,12 @@ PATH = click.Path(path_type=Path)
 
 @click.command("train", help=VERBS["train"].help)
 @click.argument("source", required=False, type=PATH)
-@click.option("--dataset", "name", default=None, help="A name of the catalog: mini, sthv1, sthv2, jester, activitynet.")
+@click.option(
+    "--dataset",
+    "name",
+    default=None,
+    help="A name of the catalog: mini, sthv1, sthv2, jester, activitynet, imagefolder.",
+)
 @click.option(
     "--config", "config_name", default=None, help="A YAML file or a shipped name; default: the data set's own."
 )
@@ -59,17 +64,24 @@ def command(
     from gfnet_video.config import dump_config, load_config
     from gfnet_video.datasets.catalog import dataset, root_of
     from gfnet_video.datasets.own import name_of
-    from gfnet_video.datasets.source import CatalogSource
+    from gfnet_video.datasets.source import IMAGE_CONFIG, CatalogSource
     from gfnet_video.training.session import train_session
 
     if (source is None) == (name is None):
         raise click.UsageError("give either SOURCE, a folder or a list of your clips, or --dataset NAME")
     overrides = (*begins(initial), *overrides)
     opened: Source
+    pictures = name == "imagefolder"
+    if pictures:
+        if classes is not None or val is not None:
+            raise click.UsageError("--classes and --val belong to a list of your own clips")
+        source, data = root_of(dataset("imagefolder"), data), None
     if source is not None:
         run = run or Path("runs") / name_of(source)
         kept = run if resume and (run / "manifest.jsonl").is_file() else None  # the clips that the run began with
-        opened, config = _own(kept or source, config_name, data, classes, val, overrides)
+        if pictures:
+            config_name = config_name or IMAGE_CONFIG
+        opened, config = _own(kept or source, config_name, data, classes, val, overrides, pictures)
     else:
         if classes is not None or val is not None:
             raise click.UsageError("--classes and --val belong to a list of your own clips")
@@ -104,17 +116,18 @@ def _own(
     classes: Path | None,
     val: Path | None,
     overrides: tuple[str, ...],
+    pictures: bool,
 ) -> tuple[OwnSource, Config]:
     """Clips of one's own and a config for them: the one that is asked for as it is, or the shipped one, fitted."""
     from gfnet_video.config import load_config
     from gfnet_video.datasets.own import open_own
-    from gfnet_video.datasets.source import OWN_CONFIG
+    from gfnet_video.datasets.source import IMAGE_CONFIG, OWN_CONFIG
     from gfnet_video.training.plan import plan_own
 
     seed = load_config(config_path(config_name or OWN_CONFIG), overrides).train.seed
-    opened = open_own(source, root=data, class_file=classes, val=val, seed=seed)
+    opened = open_own(source, root=data, class_file=classes, val=val, seed=seed, pictures=pictures)
     chosen = config_name or opened.config
-    return opened, plan_own(opened, config_path(chosen), overrides, fit=chosen == OWN_CONFIG)
+    return opened, plan_own(opened, config_path(chosen), overrides, fit=chosen in (OWN_CONFIG, IMAGE_CONFIG))
 
 
 def _dry_run(source: Source, config: Config, limit: int | None) -> int:

@@ -161,6 +161,17 @@ CATALOG = {
             page="none: gfnet-video train YOUR_FOLDER",
             config="folder_mobilenetv2_gfnet",
         ),
+        Dataset(
+            name="imagefolder",
+            title="a folder of your own pictures",
+            classes=0,
+            counts={},
+            media="JPEG, PNG, WebP or BMP; sub-folders are classes, or train/ and val/ above them",
+            fps=0,
+            licence="whatever holds for your pictures",
+            page="none: gfnet-video train --dataset imagefolder --data YOUR_FOLDER",
+            config="imagefolder_mobilenetv2_gfnet",
+        ),
     )
 }
 

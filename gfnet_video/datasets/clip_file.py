@@ -1,4 +1,4 @@
-"""Where a manifest's clip comes from: a video, a folder of frames, or a part of either given in seconds."""
+"""Where a manifest's clip comes from: a video, a picture, a folder of frames, or a part given in seconds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 from gfnet_video.datasets.frame_folders import FolderReader
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import ConfigError, VideoError
+from gfnet_video.video.picture import PictureReader, is_picture
 from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.samplers import span_frames
 
 
 class Source(Protocol):
-    """What VideoReader and FolderReader have in common."""
+    """What VideoReader, PictureReader and FolderReader have in common."""
 
     path: str
     fps: float | None
@@ -32,7 +33,9 @@ class Source(Protocol):
 def open_source(manifest: Manifest, index: int) -> Source:
     """The frames of a clip's whole file or folder, not yet decoded. Raises VideoError."""
     path = manifest.path(index)
-    return FolderReader(path, manifest.template) if manifest.template else VideoReader(path)
+    if manifest.template:
+        return FolderReader(path, manifest.template)
+    return PictureReader(path) if is_picture(path) else VideoReader(path)
 
 
 def frames_of(manifest: Manifest, index: int, source: Source) -> int:

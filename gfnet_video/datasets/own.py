@@ -14,7 +14,7 @@ from gfnet_video.datasets.groups import Found, group_clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.manifest_file import NAME
 from gfnet_video.datasets.quarantine import read_quarantine
-from gfnet_video.datasets.source import ORDER, WHOLE, OwnSource, open_prepared
+from gfnet_video.datasets.source import IMAGE_CONFIG, ORDER, OWN_CONFIG, WHOLE, OwnSource, open_prepared
 from gfnet_video.datasets.splits import split_groups
 from gfnet_video.errors import DataError, printable
 
@@ -28,16 +28,20 @@ def open_own(
     class_file: Path | None = None,
     val: Path | None = None,
     seed: int = 0,
+    pictures: bool = False,
 ) -> OwnSource:
     """The source at `path`: a folder with a manifest, of classes or of splits, or a list; see `find_clips`.
 
-    What is not parted yet is carved by groups. Raises DataError for what cannot be trained on, with what is needed.
+    pictures: a folder's pictures are the clips, of one frame each. What is not parted yet is carved by groups. Raises
+    DataError for what cannot be trained on, with what is needed.
     """
     if not path.exists():
         raise DataError(f"{printable(path)}: no such folder or list; a data set is named by --dataset")
     if (path / NAME).is_file():
         return open_prepared(path)
-    pile = find_clips(path, root=root, names=read_class_file(class_file) if class_file else None, val=val)
+    pile = find_clips(
+        path, root=root, names=read_class_file(class_file) if class_file else None, val=val, pictures=pictures
+    )
     pile, left_out = leave_out_quarantined(pile)
     if len(pile.classes) < 2:
         raise DataError(f"{printable(path)}: holds {len(pile.classes)} class; expected two or more, to tell them apart")
@@ -48,14 +52,17 @@ def open_own(
     manifests = {s: _manifest(pile, clips, s) for s in ORDER if any(c.split == s for c in clips)}
     if "calibration" not in manifests:
         notes.append("too few clips to set some apart for calibration: the model's exits will not be calibrated")
-    return OwnSource(name_of(path), manifests, notes=tuple(notes), carved=given != {c.split for c in clips})
+    config = IMAGE_CONFIG if pictures else OWN_CONFIG
+    return OwnSource(name_of(path), manifests, config, tuple(notes), carved=given != {c.split for c in clips})
 
 
-def open_whole(path: Path, *, root: Path | None = None, class_file: Path | None = None) -> OwnSource:
+def open_whole(
+    path: Path, *, root: Path | None = None, class_file: Path | None = None, pictures: bool = False
+) -> OwnSource:
     """All clips of a folder or a list as the one split `all`, quarantined ones too: to measure on. Raises DataError."""
     if not path.exists():
         raise DataError(f"{printable(path)}: no such folder or list; a data set is named by --dataset")
-    pile = find_clips(path, root=root, names=read_class_file(class_file) if class_file else None)
+    pile = find_clips(path, root=root, names=read_class_file(class_file) if class_file else None, pictures=pictures)
     clips = [replace(clip, split=WHOLE) for clip in pile.clips]
     return OwnSource(name_of(path), {WHOLE: _manifest(pile, clips, WHOLE)})
 

@@ -16,6 +16,7 @@ from gfnet_video.datasets.manifest_file import NAME, Entry, Head, read_entries, 
 from gfnet_video.errors import ConfigError, DataError, printable, unknown
 
 OWN_CONFIG = "folder_mobilenetv2_gfnet"
+IMAGE_CONFIG = "imagefolder_mobilenetv2_gfnet"
 ORDER = ("train", "dev", "calibration", "test")
 WHOLE = "all"  # the split that holds every clip of a source, which no training has parted
 

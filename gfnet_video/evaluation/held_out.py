@@ -28,12 +28,15 @@ def open_held_out(
     """
     if (own is None) == (name is None):
         raise ConfigError("give either SOURCE, a folder or a list of your clips, or --dataset NAME")
+    pictures = name == "imagefolder"
     if own is None:
         row = dataset(str(name))
-        return CatalogSource(row, root_of(row, data))
+        if not pictures:
+            return CatalogSource(row, root_of(row, data))
+        own, data = root_of(row, data), None
     if split == WHOLE:
-        return open_whole(own, root=data, class_file=class_file)
-    opened = open_own(own, root=data, class_file=class_file, seed=card.config.train.seed)
+        return open_whole(own, root=data, class_file=class_file, pictures=pictures)
+    opened = open_own(own, root=data, class_file=class_file, seed=card.config.train.seed, pictures=pictures)
     if opened.carved and opened.manifest("train").digest() != card.provenance.get("train_digest"):
         raise DataError(
             f"{printable(own)}: is not parted into splits, and its clips are not those the model was trained on: some "

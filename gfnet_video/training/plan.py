@@ -7,10 +7,10 @@ import math
 from pathlib import Path
 
 from gfnet_video.config import Config, load_config
+from gfnet_video.datasets.clip_file import open_source
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.source import OwnSource
 from gfnet_video.errors import VideoError, printable
-from gfnet_video.video.reader import VideoReader
 
 STEPS = 240  # optimiser steps a stage should have at least: fewer do not move a new head far enough
 MOST_EPOCHS = 60
@@ -53,7 +53,7 @@ def cache_bytes(manifest: Manifest, side: int) -> float:
 
 def _claimed(manifest: Manifest, index: int) -> int | None:
     try:
-        with VideoReader(manifest.path(index)) as video:
+        with open_source(manifest, index) as video:
             return video.header_frames
     except VideoError:  # said later, by whoever wants its frames
         return None

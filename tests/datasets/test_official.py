@@ -166,7 +166,7 @@ def test_flip_pairs_name_classes_and_exchange_sides(name: str, classes: tuple[st
 
 
 def test_rows_are_consistent() -> None:
-    assert {"sthv1", "sthv2", "jester", "activitynet", "activitynet12", "mini", "folder"} == set(CATALOG)
+    assert {"sthv1", "sthv2", "jester", "activitynet", "activitynet12", "mini", "folder", "imagefolder"} == set(CATALOG)
     assert sum(CATALOG["sthv2"].counts.values()) == 220_847 - 27_157
     assert {row.metric for row in CATALOG.values()} == {"top1", "mAP"}
     for row in CATALOG.values():
