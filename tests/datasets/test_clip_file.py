@@ -163,7 +163,7 @@ def test_folders_are_clips_and_seconds_need_a_rate(tmp_path: Path) -> None:
     cached = Clips(rows, 4, 64, cache=build_cache(rows, 64, tmp_path / "cache"))
     assert torch.equal(cached.read(0), clips.read(0)) and cached[1][2] == clips[1][2] != ""
     (tmp_path / "a" / "00013.jpg").write_bytes(b"")
-    assert clips[0][1:] == (-1, f"{tmp_path}/a/00013.jpg: is not a JPEG or PNG picture")
+    assert clips[0][1:] == (-1, f"{tmp_path}/a/00013.jpg: is empty (0 bytes)")
     assert build_cache(rows, 64, tmp_path / "cache").bad.keys() == {0, 1}  # and the cache follows
     with pytest.raises(VideoError, match="frames come at no known rate"):
         Clips(manifest(tmp_path, ["a"], template="%05d.jpg", spans=[(0.0, 1.0)]), 4, 64).read(0)
