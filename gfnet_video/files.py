@@ -1,7 +1,8 @@
-"""Writing whole files: a reader finds the old content or the new, never a part."""
+"""Files as wholes: written so that a reader finds the old content or the new, never a part; and told by a hash."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,3 +28,12 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text; parent folders are made."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hex; it is never held whole. Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -7,7 +7,6 @@ lies where the glance's class-activation map peaks (arXiv 1512.04150), and the e
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from importlib.util import find_spec
 
@@ -16,6 +15,7 @@ from timm.data.imagenet_info import ImageNetInfo
 
 from gfnet_video.config import Config, LookConfig, ModelConfig, TrainConfig
 from gfnet_video.errors import CheckpointError
+from gfnet_video.files import sha256_of
 from gfnet_video.model import GFNet
 from gfnet_video.nn.backbone import load_backbone
 from gfnet_video.nn.exit_rule import ExitRule
@@ -87,7 +87,7 @@ def _check_file() -> None:
     """The file is the published one: its name ends in the first figures of its SHA-256, as torch names weights."""
     file = packaged(BACKBONE)
     try:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest = sha256_of(file)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read: {error}; install 'gfnet-video[pretrained]' anew") from error
     if not digest.startswith(file.stem.rpartition("-")[2]):

@@ -71,10 +71,10 @@ def command(
         raise click.UsageError("give either SOURCE, a folder or a list of your clips, or --dataset NAME")
     overrides = (*begins(initial), *overrides)
     opened: Source
+    if name is not None and (classes is not None or val is not None):
+        raise click.UsageError("--classes and --val belong to a list of your own clips")
     pictures = name == "imagefolder"
     if pictures:
-        if classes is not None or val is not None:
-            raise click.UsageError("--classes and --val belong to a list of your own clips")
         source, data = root_of(dataset("imagefolder"), data), None
     if source is not None:
         run = run or Path("runs") / name_of(source)
@@ -83,8 +83,6 @@ def command(
             config_name = config_name or IMAGE_CONFIG
         opened, config = _own(kept or source, config_name, data, classes, val, overrides, pictures)
     else:
-        if classes is not None or val is not None:
-            raise click.UsageError("--classes and --val belong to a list of your own clips")
         row = dataset(str(name))
         opened = CatalogSource(row, root_of(row, data))
         config = load_config(config_path(config_name or row.config), overrides)

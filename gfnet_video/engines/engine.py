@@ -90,6 +90,7 @@ def probabilities(rule: ExitRule, turn: Turn) -> np.ndarray:
     return shares
 
 
-def fires(rule: ExitRule, turn: Turn) -> bool:
-    """Whether the first video stops after this step, as `ExitRule.fires` says it."""
-    return bool(probabilities(rule, turn)[0].max() >= np.float32(rule.thresholds[turn.index]))
+def fires(rule: ExitRule, turn: Turn) -> np.ndarray:
+    """(B,) bool: which videos stop after this step, as `ExitRule.fires` says it."""
+    sure: np.ndarray = probabilities(rule, turn).max(-1) >= np.float32(rule.thresholds[turn.index])
+    return sure

@@ -11,6 +11,7 @@ from typing import Any
 from gfnet_video.engines.engine import About
 from gfnet_video.engines.exported import graphs_needed
 from gfnet_video.errors import CheckpointError, ConfigError
+from gfnet_video.files import sha256_of
 from gfnet_video.strict import from_dict, to_dict
 
 NAME, FORMAT = "export.json", 1
@@ -42,7 +43,7 @@ def graph_files(form: str, graph: str) -> list[str]:
 def describe(folder: Path, form: str, about: About, parity: dict[str, Any]) -> None:
     """Write export.json beside the graphs, which are there."""
     names = [name for graph in graphs_needed(about.config) for name in graph_files(form, graph)]
-    digests = {name: _digest((folder / name).read_bytes()) for name in names}
+    digests = {name: sha256_of(folder / name) for name in names}
     text = json.dumps(to_dict(Export(FORMAT, form, about, digests, parity)), indent=1)
     (folder / NAME).write_text(text + "\n", encoding="utf-8")
 
@@ -83,11 +84,7 @@ def graph_bytes(folder: Path, export: Export, graph: str) -> list[bytes]:
             data = (folder / name).read_bytes()
         except OSError as error:
             raise CheckpointError(f"{folder / name}: cannot be read: {error}; export the model anew") from error
-        if _digest(data) != export.files[name]:
+        if hashlib.sha256(data).hexdigest() != export.files[name]:
             raise CheckpointError(f"{folder / name}: is not the file that {NAME} names; export the model anew")
         found.append(data)
     return found
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -11,7 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
-from gfnet_video.engines.engine import Engine, probabilities
+from gfnet_video.engines.engine import Engine, fires
 from gfnet_video.engines.macs import looked
 from gfnet_video.engines.timing import Seconds, timed_items
 from gfnet_video.inference.runner import Opened, claimed_frames, forced_centres, in_order, indices_of, open_video
@@ -84,7 +84,7 @@ def _last(
     turns = engine.walk(frames, chunk=chunk, centres=centres, seconds=seconds, **others)
     for turn in turns:
         last = turn.index
-        sure = sure | (probabilities(rule, turn).max(-1) >= np.float32(rule.thresholds[last]))
+        sure = sure | fires(rule, turn)
         if sure.all():
             break
     turns.close()

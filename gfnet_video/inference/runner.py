@@ -141,7 +141,7 @@ def _taken(
     with closing(looks):  # leaving the loop is the exit
         for turn in looks:
             taken.append(turn)
-            if fires(rule, turn):
+            if fires(rule, turn)[0]:
                 break
     return taken
 

@@ -125,7 +125,7 @@ def answered(chosen: Choices, turn: Turn, *, whole: bool) -> Answer | None:
     """What a step says: the label that reaches its threshold; of a whole window one that is sure enough, or that there
     is none; else it is still to be seen. On one clip this is where its exit is, and what it answers there."""
     odds = probabilities(chosen.rule, turn)[0]
-    best, sure = int(odds.argmax()), fires(chosen.rule, turn)
+    best, sure = int(odds.argmax()), bool(fires(chosen.rule, turn)[0])
     if not sure and not whole:
         return None
     confidence = float(odds[best])

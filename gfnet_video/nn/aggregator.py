@@ -72,21 +72,16 @@ class Classifier(nn.Module):
         return (maps * weights[..., None, None]).sum(-3, keepdim=True)
 
 
-class Aggregator(nn.Module):
-    """Mean of the glances' logits plus scaled mean of the focus looks' logits, whichever kind comes first.
+class SumAggregator(nn.Module):
+    """Mean of the glances' logits plus mean of the focus looks', without weights of its own.
 
-    The mean of n focus looks is scaled by the root of n: each patch is trained to be right by itself, and n patches
-    that agree say more than one, though less than n independent witnesses. rising: the n-th look weighs n, because
-    where it looks was chosen after n glances, and the first could not know what moves; else all weigh the same.
-    Glances carry their history in their shift buffers and are trained as a mean. A patch that follows an object hides
-    its motion, so each focus look's evidence also sees where the patch was and how it moved: a small network on
-    (y, x, dy, dx).
+    TSM's consensus (arXiv 1811.08383) where there is no focus, and AdaFocus's score (arXiv 2105.03245) where there is.
+    rising: the n-th focus look's logits go into their sum n times.
     """
 
-    def __init__(self, classes: int, factors: tuple[int, ...] = (), hidden: int = 32, *, rising: bool = False) -> None:
+    def __init__(self, classes: int, *, rising: bool = False) -> None:
         super().__init__()
         self.classes, self.rising = classes, rising
-        self.track = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), Classifier(hidden, classes, factors))
 
     def start(self, like: Tensor) -> Evidence:
         """No evidence yet of as many videos as `like` has."""
@@ -107,42 +102,44 @@ class Aggregator(nn.Module):
         """
         last = evidence.last
         if focus is not None and centres is not None:
-            focus = focus + self.track(motion(centres, evidence))
-            last = centres[:, -1]
+            focus, last = self.placed(focus, centres, evidence), centres[:, -1]
         glances, glanced, focuses, focused = _sums(evidence, glance, focus, rising=self.rising)
-        n = focused.clamp(min=1)
-        weights = n * (n + 1) / 2 if self.rising else n
-        mean, scaled = glances / glanced.clamp(min=1)[..., None], focuses * (n.sqrt() / weights)[..., None]
-        return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), mean + scaled
+        logits = glances / glanced.clamp(min=1)[..., None] + self.averaged(focuses, focused.clamp(min=1))
+        return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), logits
+
+    def placed(self, focus: Tensor, centres: Tensor, evidence: Evidence) -> Tensor:
+        """What focus looks (B,k,K) say, seen where their patches were: here it makes no difference."""
+        return focus
+
+    def averaged(self, total: Tensor, n: Tensor) -> Tensor:
+        """The part of the logits that comes of the sum (B,k,K) over n focus looks (B,k)."""
+        return total / n[..., None]
 
 
-class SumAggregator(nn.Module):
-    """Mean of the glances' logits plus mean of the focus looks', without weights of its own.
+class Aggregator(SumAggregator):
+    """Mean of the glances' logits plus scaled mean of the focus looks' logits, whichever kind comes first.
 
-    TSM's consensus (arXiv 1811.08383) where there is no focus, and AdaFocus's score (arXiv 2105.03245) where there is.
+    The mean of n focus looks is scaled by the root of n: each patch is trained to be right by itself, and n patches
+    that agree say more than one, though less than n independent witnesses. rising: the n-th look weighs n, because
+    where it looks was chosen after n glances, and the first could not know what moves; else all weigh the same.
+    Glances carry their history in their shift buffers and are trained as a mean. A patch that follows an object hides
+    its motion, so each focus look's evidence also sees where the patch was and how it moved: a small network on
+    (y, x, dy, dx).
     """
 
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.classes = classes
+    def __init__(self, classes: int, factors: tuple[int, ...] = (), hidden: int = 32, *, rising: bool = False) -> None:
+        super().__init__(classes, rising=rising)
+        self.track = nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), Classifier(hidden, classes, factors))
 
-    def start(self, like: Tensor) -> Evidence:
-        """No evidence yet of as many videos as `like` has."""
-        return Evidence.start(len(like), self.classes, like)
+    def placed(self, focus: Tensor, centres: Tensor, evidence: Evidence) -> Tensor:
+        """With what the track of the patches says."""
+        placed: Tensor = focus + self.track(motion(centres, evidence))
+        return placed
 
-    def forward(
-        self,
-        evidence: Evidence,
-        *,
-        glance: Tensor | None = None,
-        focus: Tensor | None = None,
-        centres: Tensor | None = None,
-    ) -> tuple[Evidence, Tensor]:
-        """As `Aggregator`; where the patches were makes no difference."""
-        glances, glanced, focuses, focused = _sums(evidence, glance, focus, rising=False)
-        logits = glances / glanced.clamp(min=1)[..., None] + focuses / focused.clamp(min=1)[..., None]
-        last = evidence.last if centres is None else centres[:, -1]
-        return Evidence(glances[:, -1], focuses[:, -1], glanced[:, -1], focused[:, -1], last), logits
+    def averaged(self, total: Tensor, n: Tensor) -> Tensor:
+        """The mean, times the root of n."""
+        weights = n * (n + 1) / 2 if self.rising else n
+        return total * (n.sqrt() / weights)[..., None]
 
 
 class Tracked(Protocol):

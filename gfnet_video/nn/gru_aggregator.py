@@ -19,6 +19,11 @@ class Recurrence:
     focused: Tensor
     last: Tensor
 
+    @classmethod
+    def start(cls, width: int, like: Tensor) -> Recurrence:
+        """No look yet: zeros for as many videos as `like` has."""
+        return cls(like.new_zeros(len(like), width), like.new_zeros(len(like)), like.new_zeros(len(like), 2))
+
 
 class GRUAggregator(nn.Module):
     """One turn of a GRU for each look, in the order they are taken, and a linear classifier that reads its state.
@@ -40,8 +45,7 @@ class GRUAggregator(nn.Module):
 
     def start(self, like: Tensor) -> Recurrence:
         """No look yet: zeros for as many videos as `like` has."""
-        none = like.new_zeros(len(like))
-        return Recurrence(like.new_zeros(len(like), self.cell.hidden_size), none, like.new_zeros(len(like), 2))
+        return Recurrence.start(self.cell.hidden_size, like)
 
     def forward(
         self,

@@ -27,8 +27,7 @@ class GRUSteps(nn.Module):
 
     def start(self, like: Tensor) -> Recurrence:
         """No look yet: zeros for as many videos as `like` has."""
-        none = like.new_zeros(len(like))
-        return Recurrence(like.new_zeros(len(like), self.cell.hidden_size), none, like.new_zeros(len(like), 2))
+        return Recurrence.start(self.cell.hidden_size, like)
 
     def forward(
         self,

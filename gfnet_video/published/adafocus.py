@@ -87,24 +87,20 @@ def _config(classes: int, patch: int, frames: int, focus: str, policy: str, crop
 
 
 def _names_v1(model: GFNet) -> dict[str, str]:
-    glance = _look(model, "glance_net", names.mobilenet_v2, "glancer.net.", "glancer.net.classifier")
-    focus = _look(model, "focus_net", names.numbered_resnet, "focuser.net.base_model.", "fc")
+    glance = names.look(model, "glance_net", names.mobilenet_v2, "glancer.net.", "glancer.net.classifier", wrapped=True)
+    focus = names.look(model, "focus_net", names.numbered_resnet, "focuser.net.base_model.", "fc", wrapped=True)
     return glance | focus | names.actor_policy(model, "policy.")
 
 
 def _names_v2(model: GFNet) -> dict[str, str]:
-    glance = _look(model, "glance_net", names.mobilenet_v2, "global_CNN.base_model.", "global_CNN.new_fc")
-    focus = _look(model, "focus_net", names.same, "local_CNN.base_model.", "local_CNN.new_fc")
+    glance = names.look(
+        model, "glance_net", names.mobilenet_v2, "global_CNN.base_model.", "global_CNN.new_fc", wrapped=True
+    )
+    focus = names.look(model, "focus_net", names.same, "local_CNN.base_model.", "local_CNN.new_fc", wrapped=True)
     assert model.policy is not None
     encoder = (name for name in model.policy.state_dict() if name.startswith("encoder."))
     policy = {f"policy.{name}": f"policy_stn.{name.removeprefix('encoder.')}" for name in encoder}
     return glance | focus | policy | names.linear("policy.actor", "policy_stn.10")
-
-
-def _look(model: GFNet, look: str, rename: names.Rename, before: str, head: str) -> dict[str, str]:
-    backbone = names.names_of(getattr(model, look).backbone, rename, before=before, wrapped=True)
-    found = {f"{look}.backbone.{ours}": theirs for ours, theirs in backbone.items()}
-    return found | names.linear(f"{look}.classifier.linear", head)
 
 
 def _fits_v2(held: Mapping[str, Any]) -> bool:

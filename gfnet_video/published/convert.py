@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from gfnet_video.checkpoint import Card, save
 from gfnet_video.config import Config, TrainConfig
 from gfnet_video.errors import CheckpointError, ConfigError, printable, unknown
+from gfnet_video.files import sha256_of
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.published.adafocus import V1, V2
@@ -79,18 +79,10 @@ def _card(
     about: dict[str, Any] = {
         "published_by": kind.project,
         "file": file.name,
-        "sha256": _digest(file),
+        "sha256": sha256_of(file),
         **({} if classes.dataset == UNKNOWN else {"dataset": classes.dataset}),
         "class_names": classes.told,
         "left_out": list(left),
         **(found.told or {}),
     }
     return Card(config, tuple(names), found.rule or ExitRule.never(found.config.steps), provenance=about)
-
-
-def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -105,9 +105,7 @@ def _steps(held: Held, where: str) -> int:
 def _names(model: GFNet, net: Net) -> dict[str, str]:
     found: dict[str, str] = {}
     for look, part in (("glance_net", PARTS[0]), ("focus_net", PARTS[1])):
-        backbone = names.names_of(getattr(model, look).backbone, net.rename, before=f"{part}.", wrapped=False)
-        found |= {f"{look}.backbone.{ours}": theirs for ours, theirs in backbone.items()}
-        found |= names.linear(f"{look}.classifier.linear", f"{part}.{net.head}")
+        found |= names.look(model, look, net.rename, f"{part}.", f"{part}.{net.head}", wrapped=False)
     found |= names.actor_policy(model, "policy.")
     if net.aggregator != "cascade":
         return found | names.gru("aggregator.cell", "fc.rnn") | names.linear("aggregator.classifier", "fc.fc")

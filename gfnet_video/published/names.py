@@ -82,6 +82,13 @@ def linear(ours: str, theirs: str) -> dict[str, str]:
     return {f"{ours}.{leaf}": f"{theirs}.{leaf}" for leaf in ("weight", "bias")}
 
 
+def look(model: GFNet, part: str, rename: Rename, before: str, head: str, *, wrapped: bool) -> dict[str, str]:
+    """A look's backbone and its linear classifier `head`. part: glance_net or focus_net; wrapped: as `names_of`."""
+    backbone = names_of(getattr(model, part).backbone, rename, before=before, wrapped=wrapped)
+    found = {f"{part}.backbone.{ours}": theirs for ours, theirs in backbone.items()}
+    return found | linear(f"{part}.classifier.linear", head)
+
+
 def actor_policy(model: GFNet, before: str) -> dict[str, str]:
     """An ActorPolicy with a GRU: its layers have the published numbers."""
     assert model.policy is not None

@@ -73,9 +73,7 @@ def _config(classes: int, backbone: str, asked: Asked, temporal: str, shift: boo
 
 
 def _names(model: GFNet, rename: names.Rename, before: str, head: str, wrapped: bool) -> dict[str, str]:
-    look = names.names_of(model.glance_net.backbone, rename, before=before, wrapped=wrapped)
-    found = {f"glance_net.backbone.{ours}": theirs for ours, theirs in look.items()}
-    return found | names.linear("glance_net.classifier.linear", head)
+    return names.look(model, "glance_net", rename, before, head, wrapped=wrapped)
 
 
 def _holds(held: Held, *parts: str) -> bool:
