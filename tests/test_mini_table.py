@@ -71,7 +71,7 @@ def test_the_table_is_put_between_its_marks_however_often(tmp_path: Path) -> Non
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- table: make bench-mini -->\nold\n<!-- end of table -->\nafter\n")
     for _ in range(2):
-        into_readme(readme, table, "*foot*")
+        into_readme(readme, "make bench-mini", table, "*foot*")
         text = readme.read_text()
         assert text.startswith("before\n") and text.endswith("<!-- end of table -->\nafter\n") and "old" not in text
         assert text.count(table) == 1

@@ -171,11 +171,11 @@ def without_networks(test: Manifest, root: Path) -> dict[str, dict[str, float]]:
     }
 
 
-def into_readme(path: Path, table: str, foot: str) -> None:
-    """Put the table between its marks."""
-    begin, end = "<!-- table: make bench-mini -->\n", "<!-- end of table -->"
+def into_readme(path: Path, command: str, table: str, foot: str) -> None:
+    """Put the table of a command between its marks."""
+    begin, end = f"<!-- table: {command} -->\n", "<!-- end of table -->"
     head, rest = path.read_text(encoding="utf-8").split(begin)
-    write_text(path, head + begin + table + "\n" + foot + "\n" + end + rest.split(end, 1)[1])
+    write_text(path, f"{head}{begin}{table}\n{foot}\n{end}{rest.split(end, 1)[1]}")
 
 
 def footnote(result: dict[str, Any]) -> str:
@@ -223,7 +223,7 @@ def main() -> int:
         return error.exit_code
     write_text(FOUND, json.dumps(result, indent=1) + "\n")
     table = markdown(result)
-    into_readme(Path("README.md"), table, footnote(result))
+    into_readme(Path("README.md"), "make bench-mini", table, footnote(result))
     print(table)
     return 0
 

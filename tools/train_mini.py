@@ -35,18 +35,18 @@ DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen 
 
 
 def run(config: Config, root: Path) -> Path:
-    """Train one config unless its model is there; returns the checkpoint folder."""
+    """Train one config on its data set unless its model is there; returns the checkpoint folder."""
     folder = RUNS / config.name
     if (folder / "model" / "config.json").is_file():
         return folder / "model"
-    return train_session(CatalogSource(dataset("mini"), root), config, folder, resume=True)
+    return train_session(CatalogSource(dataset(config.dataset), root), config, folder, resume=True)
 
 
 def find_exits(folder: Path, root: Path) -> None:
     """Thresholds for a model that has none yet."""
     model = load(folder)
     if model.card.rule == ExitRule.never(model.steps):
-        calibrate_folder(folder, CatalogSource(dataset("mini"), root), "calibration", GOAL)
+        calibrate_folder(folder, CatalogSource(dataset(model.card.config.dataset), root), "calibration", GOAL)
 
 
 def bundle(trained: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ from gfnet_video.datasets.manifest_file import NAME, read_entries, split_of
 from gfnet_video.datasets.something import read_json_lists
 from gfnet_video.errors import ConfigError, DataError, unknown
 
-SUFFIXES = (".webm", ".mp4")
+SUFFIXES = (".webm", ".mp4", ".jpg")  # pictures are those of mini-image
 
 
 def read_manifest(row: Dataset, root: Path, split: str, expected: tuple[str, ...] | None = None) -> Manifest:

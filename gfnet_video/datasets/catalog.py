@@ -30,7 +30,7 @@ class Dataset:
     reader knows its annotations (`official.LAYOUTS`); `splits`: our split names and the lists that are read for them
     where nobody has run `prepare`. folder: where its clips lie below the root; prefix: how its archives' names begin.
     template: names of the frames, where clips are folders. flip_pairs: classes that a mirror image exchanges, by name.
-    metric: what its results are given in, top1 or mAP.
+    metric: what its results are given in, top1 or mAP. rendered: made on this machine (datasets/mini.py).
     """
 
     name: str
@@ -49,6 +49,7 @@ class Dataset:
     template: str = ""
     flip_pairs: tuple[tuple[str, str], ...] = ()
     metric: str = "top1"
+    rendered: bool = False
 
 
 CATALOG = {
@@ -68,6 +69,22 @@ CATALOG = {
             layout="sthv2",
             splits={s: s for s in SPLITS},
             folder="20bn-something-something-v2",
+            rendered=True,
+        ),
+        Dataset(
+            name="mini-image",
+            title="mini-image: rendered pictures of real handwriting on real photographs",
+            classes=10,
+            counts={"train": 6000, "dev": 1600, "calibration": 2000, "test": 2000},
+            media="rendered here, JPEG, side 240",
+            fps=0,
+            licence="as mini's",
+            page="none: made on this machine by data_prep/make_mini.py",
+            config="mini_image_mobilenetv2_gfnet",
+            layout="sthv2",
+            splits={s: s for s in SPLITS},
+            folder="pictures",
+            rendered=True,
         ),
         Dataset(
             name="sthv2",
@@ -196,8 +213,9 @@ def require(row: Dataset, root: Path) -> None:
         return
     if row.splits and (root / "labels" / "labels.json").is_file() and (root / row.folder).is_dir():
         return
-    if row.name == "mini":
-        raise DataError(f"{root} holds no mini data set; make it with: python data_prep/make_mini.py {root}")
+    if row.rendered:
+        kind = "" if row.name == "mini" else f" --kind {row.name}"
+        raise DataError(f"{root} holds no {row.name}; make it with: python data_prep/make_mini.py {root}{kind}")
     if not row.layout:
         raise DataError(
             f"{root} holds no manifest.jsonl: {row.title} is read by gfnet-video train {root}\n"

@@ -1,4 +1,4 @@
-"""One clip of `mini`: first a plan drawn from its seed, then its pixels.
+"""One clip of `mini`, or one picture of `mini-image`: first a plan drawn from its seed, then its pixels.
 
 Where the digit is must not tell where it goes. Its start is uniform over the places where it is wholly visible and
 its path wraps around within them, so its place is uniform at every instant whatever the motion; and each motion
@@ -18,12 +18,17 @@ SIDE, FRAMES, RATE = 240, 36, 12
 MOTIONS = {"down": (1.0, 0.0), "left": (0.0, -1.0), "right": (0.0, 1.0), "up": (-1.0, 0.0)}
 CLASSES = tuple(f"Moving {digit} {motion}" for digit in range(10) for motion in sorted(MOTIONS))
 HEIGHT, TRAVEL, PAN, SWAY = (0.25, 0.36), (0.45, 0.62), 0.15, 0.03  # all as parts of the side
+PICTURE_CLASSES = tuple(f"Showing {digit}" for digit in range(10))
+PICTURE_HEIGHT = (0.12, 0.18)  # a picture is looked at larger than a clip, so that its digit may be smaller
 CELLS = 14.0  # the 8x8 digit with margin, the square in which it is turned
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Centres on screen, each (FRAMES,2) as (y,x) in [0,1], and how far the scene has drifted, in the same unit."""
+    """Centres on screen, each (frames,2) as (y,x) in [0,1], and how far the scene has drifted, in the same unit.
+
+    distractor: (0,2) where there is none.
+    """
 
     mover: np.ndarray
     distractor: np.ndarray
@@ -32,7 +37,10 @@ class Paths:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides a clip apart from its noise. `contrast`, `texture` and `noise` grow harder with `difficulty`."""
+    """All that decides a clip apart from its noise. `contrast`, `texture` and `noise` grow harder with `difficulty`.
+
+    distractor_instance: -1 where there is none.
+    """
 
     split: str
     number: int
@@ -88,18 +96,38 @@ def plan_clip(seed: int, split: str, number: int, label: int) -> Plan:
     )  # fmt: skip
 
 
+def plan_picture(seed: int, split: str, number: int, label: int) -> Plan:
+    """The plan of picture `number` of a split: one digit, small, anywhere, alone. Raises DependencyError."""
+    rng = np.random.default_rng([seed, SPLITS.index(split), number, 2])
+    difficulty = rng.uniform()
+    hard = 0.7 * difficulty + 0.3 * rng.uniform(size=4)
+    height = PICTURE_HEIGHT[1] - hard[0] * (PICTURE_HEIGHT[1] - PICTURE_HEIGHT[0])
+    place = rng.uniform(height / 2, 1 - height / 2, (1, 2))
+    return Plan(
+        split, number, label,
+        instance=int(rng.choice(instances(split, label))), distractor_instance=-1,
+        background=int(rng.integers(CROPS[split])),
+        difficulty=float(difficulty), height=float(height), travel=0.0,
+        contrast=float(1 - 0.35 * hard[1]), texture=float(0.45 + 0.55 * hard[2]), noise=float(5 * hard[3]),
+        paths=Paths(place, np.zeros((0, 2)), np.zeros((1, 2))),
+    )  # fmt: skip
+
+
 def render(plan: Plan, seed: int) -> np.ndarray:
-    """The clip's frames (FRAMES,SIDE,SIDE,3) uint8. Raises DependencyError."""
+    """The clip's frames (frames,SIDE,SIDE,3) uint8. Raises DependencyError."""
     rng = np.random.default_rng([seed, SPLITS.index(plan.split), plan.number, 1])
     scene = _scene(rng, plan)
     inks = _inks(rng, float(scene.mean()))
-    shapes = digits()[0][[plan.instance, plan.distractor_instance]]
-    sprites = [_sprite(rng, shape, round(plan.height * SIDE), plan.contrast) for shape in shapes]
-    layers = list(zip((plan.paths.mover, plan.paths.distractor), sprites, strict=True))
+    drawn = [(plan.paths.mover, plan.instance), (plan.paths.distractor, plan.distractor_instance)]
+    layers = [
+        (path, _sprite(rng, digits()[0][instance], round(plan.height * SIDE), plan.contrast))
+        for path, instance in drawn
+        if len(path)
+    ]
     if rng.uniform() < 0.5:  # which one passes before the other must not tell which one moves
         layers.reverse()
     grain = rng.normal(0, plan.noise, (CANVAS, CANVAS, 3)).astype(np.float32)
-    frames = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
+    frames = np.empty((len(plan.paths.mover), SIDE, SIDE, 3), np.uint8)
     for t, corner in enumerate(_window(rng, plan.paths.drift)):
         frame = _cut(scene, corner).copy()
         for path, sprite in layers:

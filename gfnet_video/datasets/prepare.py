@@ -87,8 +87,10 @@ def prepare(
 
 
 def _check(row: Dataset, options: Options) -> None:
-    if row.name == "mini" or not row.layout:
-        how = "python data_prep/make_mini.py DST" if row.name == "mini" else "gfnet-video train YOUR_FOLDER"
+    if row.rendered or not row.layout:
+        how = (
+            f"python data_prep/make_mini.py DST --kind {row.name}" if row.rendered else "gfnet-video train YOUR_FOLDER"
+        )
         raise ConfigError(f"{row.name} is not prepared from a download; use: {how}")
     if options.style is not None and row.template:
         raise ConfigError(f"{row.title} comes as frames already ({row.template}); leave out --frames")

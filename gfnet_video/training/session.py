@@ -126,8 +126,8 @@ def _report(
 
 def _training_clips(source: Source, config: Config, limit: int | None, console: Console) -> Manifest:
     """The training split, as many clips of it as wanted. Raises ConfigError where the model has other classes."""
-    if isinstance(source, CatalogSource) and source.name == "mini":
-        make_mini(source.root, console)
+    if isinstance(source, CatalogSource) and source.row.rendered:
+        make_mini(source.name, source.root, console)
     for note in source.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     listed = source.manifest("train")
@@ -142,13 +142,14 @@ def _training_clips(source: Source, config: Config, limit: int | None, console: 
     return manifest if limit is None else manifest.head(limit)
 
 
-def make_mini(root: Path, console: Console) -> None:
-    """Generate the embedded data set where it is absent; says so."""
+def make_mini(name: str, root: Path, console: Console) -> None:
+    """Generate an embedded data set, mini or mini-image, where it is absent; says so."""
     from gfnet_video.datasets.mini import generate
+    from gfnet_video.datasets.mini_kinds import KINDS
 
-    with Progress(TextColumn("rendering mini"), BarColumn(), TimeRemainingColumn(), console=console) as bar:
+    with Progress(TextColumn(f"rendering {name}"), BarColumn(), TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task("", total=None)
-        generate(root, progress=lambda done, total: bar.update(task, completed=done, total=total))
+        generate(root, kind=KINDS[name], progress=lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def clips_of(manifest: Manifest, config: Config, folder: Path, console: Console, *, jitter: bool = False) -> Clips:

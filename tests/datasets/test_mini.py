@@ -81,12 +81,14 @@ def test_killed_run_resumes_to_the_same_hash(tree: tuple[Path, str], tmp_path: P
     assert not (tmp_path / mini.STAMP).exists()
     with (tmp_path / mini.JOURNAL).open("a") as journal:
         journal.write("100004 0123")  # a line cut off by the kill
-    (tmp_path / mini.FOLDER / "100001.webm").unlink()
+    (tmp_path / mini.MINI.folder / "100001.webm").unlink()
     seen: list[int] = []
     assert mini.generate(tmp_path, clips=CLIPS, workers=1, progress=lambda d, t: seen.append(d)) == tree[1]
     assert seen == [3, 4, 5, 6, 7, 8]
-    same = [p.name for p in (tree[0] / mini.FOLDER).iterdir()]
-    assert all((tmp_path / mini.FOLDER / n).read_bytes() == (tree[0] / mini.FOLDER / n).read_bytes() for n in same)
+    same = [p.name for p in (tree[0] / mini.MINI.folder).iterdir()]
+    assert all(
+        (tmp_path / mini.MINI.folder / n).read_bytes() == (tree[0] / mini.MINI.folder / n).read_bytes() for n in same
+    )
 
 
 def test_layout_is_that_of_something_something_v2(tree: tuple[Path, str]) -> None:
@@ -96,13 +98,13 @@ def test_layout_is_that_of_something_something_v2(tree: tuple[Path, str]) -> Non
         items = json.loads((tree[0] / "labels" / f"{split}.json").read_text())
         assert len(items) == count
         for item in items:
-            assert (tree[0] / mini.FOLDER / f"{item['id']}.webm").is_file()
+            assert (tree[0] / mini.MINI.folder / f"{item['id']}.webm").is_file()
             name = item["template"].replace("[", "").replace("]", "")
             assert name in labels and item["label"] == name.lower() and item["placeholders"] == [name.split()[1]]
 
 
 def test_every_clip_decodes_to_its_frames(tree: tuple[Path, str]) -> None:
-    for path in (tree[0] / mini.FOLDER).iterdir():
+    for path in (tree[0] / mini.MINI.folder).iterdir():
         with av.open(str(path)) as container:
             frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
             assert container.streams.video[0].average_rate == mini_render.RATE

@@ -194,7 +194,7 @@ def test_damage_in_an_archive_is_noted_and_its_torn_folder_is_bad(downloads: Pat
     assert sum(c.found + c.bad + c.missing for c in account.lists.values()) == 16
 
 
-@pytest.mark.parametrize("name", ["mini", "folder"])
+@pytest.mark.parametrize("name", ["mini", "mini-image", "folder"])
 def test_what_is_no_download_says_what_to_run(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"make_mini\.py|train YOUR_FOLDER"):
         prepare(dataset(name), tmp_path, tmp_path / "root")
