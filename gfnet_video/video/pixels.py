@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from gfnet_video.errors import ConfigError
+
+BLOCK = 16  # new cells in one product: fewer are many calls, more are many weights of zero
+STRIP = 1 << 17  # bytes of the frame at a time, so that they and their floats stay in the processor's cache
 
 
 def cut_frame(pixels: np.ndarray, *, frame_side: int, short_side: int = 0) -> np.ndarray:
@@ -16,32 +21,74 @@ def cut_frame(pixels: np.ndarray, *, frame_side: int, short_side: int = 0) -> np
     """
     if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
         raise ConfigError(f"a frame is (H,W,3) uint8, not {pixels.shape} {pixels.dtype}")
-    to, size = short_side or frame_side, list(pixels.shape[:2])
-    short = min(size)
-    if short != to:
-        size = [max(to, round(x * to / short)) for x in size]
-    for axis in (1, 0):  # width first, as torch does; of what is cut away nothing is computed
-        first = int(0.5 * (size[axis] - frame_side))
-        pixels = _along(pixels.swapaxes(0, axis), size[axis], first, first + frame_side).swapaxes(0, axis)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    to, (height, width) = short_side or frame_side, pixels.shape[:2]
+    short = min(height, width)
+    size = [max(to, round(x * to / short)) for x in (height, width)]
+    top, left = (int(0.5 * (x - frame_side)) for x in size)
+    if short == to:
+        cut = pixels[top : top + frame_side, left : left + frame_side]
+        return np.ascontiguousarray(cut.transpose(2, 0, 1))
+    rows = _bands(height, size[0], top, top + frame_side)
+    columns = _bands(width, size[1], left, left + frame_side)
+    return _down(_across(pixels[rows.span], columns), rows)  # width first, as torch does
 
 
-def _along(pixels: np.ndarray, to: int, first: int, end: int) -> np.ndarray:
-    """The cells first to end of (N,M,3) uint8 resized to (to,M,3), as torch resizes uint8: whole-number weights,
-    rounded to uint8 after each axis."""
-    if len(pixels) == to:
-        return pixels[first:end]
-    cells, weights, bits = _taps(len(pixels), to)
-    lines = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
-    total = np.full((end - first, lines.shape[1]), 1 << (bits - 1), np.int32)
-    part = np.empty_like(total)
-    for cell, weight in zip(cells[:, first:end], weights[:, first:end, None], strict=True):
-        total += np.multiply(lines[cell], weight, out=part)
-    small: np.ndarray = (total >> bits).clip(0, 255).astype(np.uint8).reshape(end - first, -1, 3)
-    return small
+@dataclass(frozen=True)
+class Bands:
+    """How some new cells of an axis come from the old ones in `span`: for each BLOCK of them (old cells, counted in the
+    span; new cells; weights (old,new)), in floats that sum bytes without rounding, in whatever order."""
+
+    span: slice
+    blocks: tuple[tuple[slice, slice, np.ndarray], ...]
+    floats: Any
+    cells: int
 
 
-@lru_cache(maxsize=16)
+def _across(pixels: np.ndarray, columns: Bands) -> np.ndarray:
+    """Lines (N,W,3) uint8 with `columns` in the place of theirs: (3,N,cells) of whole numbers."""
+    across = np.empty((3, len(pixels), columns.cells), columns.floats)
+    pixels = pixels[:, columns.span]
+    step = max(1, STRIP // (3 * pixels.shape[1]))
+    for at in range(0, len(pixels), step):
+        planes = np.ascontiguousarray(pixels[at : at + step].transpose(2, 0, 1)).astype(columns.floats)
+        lines = across[:, at : at + step]
+        for old, new, weights in columns.blocks:
+            np.matmul(planes[:, :, old], weights, out=lines[:, :, new])
+        lines += 0.5
+        np.floor(lines, out=lines)
+    return across
+
+
+def _down(across: np.ndarray, rows: Bands) -> np.ndarray:
+    """Planes (3,N,M) of whole numbers with `rows` in the place of theirs: (3,cells,M) uint8."""
+    across = across.astype(rows.floats, copy=False)
+    down = np.empty((3, rows.cells, across.shape[-1]), rows.floats)
+    for old, new, weights in rows.blocks:
+        np.matmul(weights.T, across[:, old], out=down[:, new])
+    down += 0.5
+    return down.astype(np.uint8)
+
+
+@lru_cache(maxsize=32)
+def _bands(size: int, to: int, first: int, end: int) -> Bands:
+    """The cells first to end of an axis of `size` resized to `to`; of what is cut away nothing is computed.
+
+    A byte times a weight of 2**-bits sums up below 2**8: at 16 bits float32, which holds 24, is exact.
+    """
+    cells, weights, bits = _taps(size, to)
+    floats = np.float32 if bits <= 16 else np.float64
+    span = slice(int(cells[0, first]), int(cells[-1, end - 1]) + 1)
+    blocks = []
+    for at in range(first, end, BLOCK):
+        new = np.arange(at, min(at + BLOCK, end))
+        old = slice(int(cells[0, at]), int(cells[-1, new[-1]]) + 1)
+        band = np.zeros((old.stop - old.start, len(new)), floats)
+        np.add.at(band, (cells[:, new] - old.start, new - at), weights[:, new] / (1 << bits))
+        counted = slice(old.start - span.start, old.stop - span.start)
+        blocks.append((counted, slice(at - first, new[-1] + 1 - first), band))
+    return Bands(span, tuple(blocks), floats, end - first)
+
+
 def _taps(size: int, to: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Which cells (taps,to) go into each new one, with which weights (taps,to), int32 in units of 2**-bits.
 
