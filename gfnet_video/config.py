@@ -75,9 +75,10 @@ class ModelConfig:
     aggregator: "mean" of what the looks say with what the patches' track tells, a "gru" over their features, or the
     plain "sum" of both kinds' means, as AdaFocus has it and, without a focus, TSM. In image mode "gru_steps" over the
     looks, with the glance's own logits at first ("gru_steps_own_first"), or a "cascade": a classifier for each step.
+    aggregator_hidden: width of a GRU's state; 0 for its own, 256 of "gru" and 1024, GFNet's, of "gru_steps".
     policy_sees: the "past", or with glance_first the whole "clip": it reads the maps from the last frame back to the
     first, so that the first frame's patch is picked by what has moved since. "latest" is image mode: one frame, looked
-    at 1 + looks_per_frame times, and the policy reads the map of the look before.
+    at 1 + looks_per_frame times, and the policy reads the map of the look before: "gfnet" or "gfnet_conv", GFNet's own.
     What published checkpoints do otherwise: policy: "heat", ours, or theirs (nn/actor_policy.py), which read the last
     map alone. resize: the glance's, "antialias", or "bicubic" and "bilinear" with aligned corners, or "nearest".
     crop: patches at whole "pixels", or "between" them. policy_norm: the policy's batch norms use "stored" statistics,
@@ -97,6 +98,7 @@ class ModelConfig:
     patch: str = "per_frame"
     where: str = "policy"
     aggregator: str = "mean"
+    aggregator_hidden: int = 0
     factors: tuple[int, ...] = ()
     shift_div: int = 8
     policy_hidden: int = 24
@@ -115,6 +117,11 @@ class ModelConfig:
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError(f"mean is {self.mean}, std {self.std}; expected three numbers each, std above 0")
         _within("focus_frames", self.focus_frames, 0)
+        _within("aggregator_hidden", self.aggregator_hidden, 0)
+        if self.aggregator_hidden and not self.aggregator.startswith("gru"):
+            raise ConfigError(
+                f"aggregator_hidden is {self.aggregator_hidden}; aggregator {self.aggregator} has no GRU; leave it out"
+            )
         if self.short_side and self.short_side < self.frame_side:
             raise ConfigError(f"short_side is {self.short_side}; expected 0 or at least frame_side ({self.frame_side})")
         words = {"order": ORDERS, "temporal": TEMPORAL, "patch": PATCH, "sampler": SAMPLERS}
@@ -176,6 +183,12 @@ class ModelConfig:
             raise ConfigError(
                 f"policy is {self.policy} and aggregator {self.aggregator}; image mode (policy_sees: latest) takes "
                 f"policy gfnet or gfnet_conv, and aggregator {', '.join(STEPWISE)}"
+            )
+        nets = {(look.backbone, look.stride, look.pool) for look in (self.glance, self.focus) if look is not None}
+        if self.image and len(nets) > 1:
+            raise ConfigError(
+                "in image mode policy and aggregator read the glance as they read a focus look, but backbone, stride "
+                f"and pool are {' and '.join(str(net) for net in sorted(nets))}; give both looks the same"
             )
 
     @property
@@ -391,9 +404,17 @@ class Config:
     name: str = "gfnet_tsm"
 
     def __post_init__(self) -> None:
-        if self.train.stages and self.model.policy != "heat":
-            raise ConfigError(f"model.policy is {self.model.policy}, a published one, which is run and not trained")
+        if self.train.stages and self.model.policy.startswith("adafocus"):
+            raise ConfigError(
+                f"model.policy is {self.model.policy}, a published one, which is run and not trained; train heat, or "
+                "in image mode (policy_sees: latest) gfnet or gfnet_conv"
+            )
         for stage in self.train.stages:
+            if self.model.image and stage.learner in ("proposals", "end_to_end"):
+                raise ConfigError(
+                    f"stage {stage.name!r} has learner {stage.learner}; in image mode each look's map is what the next "
+                    "one is chosen by, and the policy learns by ppo or reinforce"
+                )
             if self.model.focus is None and stage.patches != "none":
                 raise ConfigError(f"stage {stage.name!r} has patches {stage.patches}; expected none without a focus")
             if self.model.where != "policy" and stage.patches in ("policy", "sampled"):

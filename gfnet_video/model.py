@@ -76,7 +76,7 @@ class GFNet(nn.Module):
             elif config.where != "policy":
                 self.policy = CONTROLS[config.where]()
             elif config.policy != "heat":
-                channels, cells = self.glance_net.backbone.last_channels, -(-config.glance.side // 32)
+                channels, cells = self.glance_net.backbone.last_channels, -(-config.glance.side // config.glance.stride)
                 self.policy = ActorPolicy(
                     config.policy,
                     channels,
@@ -94,14 +94,16 @@ class GFNet(nn.Module):
                 )
         if config.aggregator == "gru":
             widths = self.glance_net.backbone.width, self.focus_net.backbone.width if self.focus_net else 0
-            self.aggregator = GRUAggregator(*widths, config.classes, config.factors)
+            hidden = config.aggregator_hidden or 256
+            self.aggregator = GRUAggregator(*widths, config.classes, config.factors, hidden=hidden)
         elif config.aggregator == "sum":
             self.aggregator = SumAggregator(config.classes)
         elif config.aggregator == "cascade":
             self.aggregator = Cascade(self.glance_net.backbone.width, config.classes, config.steps)
         elif config.aggregator in STEPWISE:
             own_first = config.aggregator == "gru_steps_own_first"
-            self.aggregator = GRUSteps(self.glance_net.backbone.width, config.classes, own_first=own_first)
+            width, hidden = self.glance_net.backbone.width, config.aggregator_hidden or 1024
+            self.aggregator = GRUSteps(width, config.classes, own_first=own_first, hidden=hidden)
 
     @property
     def steps(self) -> int:

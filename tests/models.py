@@ -42,3 +42,13 @@ def frames(batch: int = 2, count: int = FRAMES, dtype: torch.dtype = torch.float
     coarse = torch.randn(batch * count, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
     smooth = torch.nn.functional.interpolate(coarse, size=(SIDE, SIDE), mode="bilinear")
     return smooth.unflatten(0, (batch, count)).to(dtype)
+
+
+def image(backbone: str = "mobilenetv2_050", **changes: object) -> ModelConfig:
+    """The config of a small model in image mode: a glance and two focus looks."""
+    look = LookConfig(backbone, side=32, stride=16, shift=False)
+    seen = {"glance": replace(look, side=48), "focus": look, "order": "glance_first", "policy_sees": "latest"}
+    kind = {"aggregator": "gru_steps", "aggregator_hidden": 16, "policy": "gfnet_conv"}
+    if str(changes.get("aggregator", "gru")) == "cascade":
+        kind["aggregator_hidden"] = 0
+    return config(backbone, frames=1, looks_per_frame=2, **{**seen, **kind, **changes})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,15 +19,15 @@ class ActorPolicy(nn.Module):
     The mean of the Gaussian that PPO learned; its critic, which inference does not ask, is left out.
     kind: "gfnet" or "gfnet_conv" (arXiv 2010.05300) take one map at a time; "adafocus" (arXiv 2105.03245) and
     "adafocus_v2" (arXiv 2112.14238, without the GRU) the maps of all `frames` beside each other, for one centre.
-    channels: of one map; cells: its side; hidden: of the GRU. by_batch: batch norms normalise by the clips at hand in
-    evaluation too, where these are several (ModelConfig.policy_norm).
+    channels: of one map; cells: its side, to which maps of another are pooled; hidden: of the GRU. by_batch: batch
+    norms normalise by the clips at hand in evaluation too, where these are several (ModelConfig.policy_norm).
     """
 
     def __init__(
         self, kind: str, channels: int, *, cells: int, frames: int, hidden: int, by_batch: bool = False
     ) -> None:
         super().__init__()
-        self.kind, self.frames, self.by_batch = kind, frames, by_batch
+        self.kind, self.cells, self.frames, self.by_batch = kind, cells, frames, by_batch
         self.encoder = _encoder(kind, channels * (frames if kind in OF_A_CLIP else 1), cells**2, hidden)
         self.gru = None if kind == "adafocus_v2" else nn.GRUCell(hidden, hidden)
         self.actor = nn.Linear(512 if kind == "adafocus_v2" else hidden, 2)
@@ -35,6 +37,7 @@ class ActorPolicy(nn.Module):
 
         Raises ConfigError where a clip has another number of frames.
         """
+        maps = self.fitted(maps)
         if self.kind in OF_A_CLIP:
             if maps.shape[1] != self.frames:
                 raise ConfigError(f"the policy was given {maps.shape[1]} glance frames; it reads {self.frames} at once")
@@ -46,6 +49,17 @@ class ActorPolicy(nn.Module):
                 seen = state = self.gru(seen, state)
             centres.append(self.actor(seen).sigmoid())
         return torch.stack(centres, 1), state
+
+    def fitted(self, maps: Tensor) -> Tensor:
+        """maps (B,k,C,h,w) at the cells that the encoder reads: patches of another side than the glance make others."""
+        if maps.shape[-1] == self.cells:
+            return maps
+        pooled: Tensor = F.adaptive_avg_pool2d(maps.flatten(0, 1), self.cells).unflatten(0, maps.shape[:2])
+        return pooled
+
+    def in_turn(self, looks: Sequence[Tensor]) -> Sequence[Tensor]:
+        """What belongs to each look, in the order in which it is read."""
+        return looks
 
     def _encoded(self, x: Tensor) -> Tensor:
         """One map of each clip -> (B,hidden)."""

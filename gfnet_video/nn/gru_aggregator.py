@@ -35,7 +35,7 @@ class GRUAggregator(nn.Module):
     """
 
     def __init__(
-        self, glance_width: int, focus_width: int, classes: int, factors: tuple[int, ...] = (), *, hidden: int = 256
+        self, glance_width: int, focus_width: int, classes: int, factors: tuple[int, ...] = (), *, hidden: int
     ) -> None:
         super().__init__()
         self.glance = nn.Linear(glance_width, hidden)

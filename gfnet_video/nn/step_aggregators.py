@@ -19,7 +19,7 @@ class GRUSteps(nn.Module):
     own_first: at the first step, what the glance's own classifier says stands for the video (GFNet on RegNet).
     """
 
-    def __init__(self, width: int, classes: int, *, own_first: bool, hidden: int = 1024) -> None:
+    def __init__(self, width: int, classes: int, *, own_first: bool, hidden: int) -> None:
         super().__init__()
         self.width, self.own_first = width, own_first
         self.cell = nn.GRUCell(width, hidden)

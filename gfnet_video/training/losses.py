@@ -68,6 +68,43 @@ def supervised_loss(
     return _video_loss(model, video, many, weights) + auxiliary * alone
 
 
+def image_loss(
+    model: GFNet,
+    images: Tensor,
+    labels: Tensor,
+    centres: Tensor | None,
+    *,
+    own: bool,
+    auxiliary: float,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """GFNet's loss of images (B,1,3,H,W), whose looks come one after the other (arXiv 2010.05300): over the steps, the
+    mean cross-entropy of what all looks so far say and, times `auxiliary`, of what the look's own classifier says.
+
+    centres (M,B,F,2): of the patches, or with `own` how far these lie from where the policy, which reads the map of the
+    look before, puts them; None: the glance alone. Neither maps nor centres carry gradients.
+    """
+    m = 1 if centres is None else len(centres)
+    rows = torch.arange(len(labels), device=labels.device).repeat(m)
+    seen, _ = model.glance(images)
+    evidence, video = model.aggregate(None, glance=evidence_of(lambda x: x[rows], seen))
+    said, alone = [video], [seen.logits[rows]]
+    images, read, policy = images[rows], seen.map.detach()[rows], None
+    for where in () if centres is None else centres.flatten(0, 1).split(1, 1):
+        if own:
+            with torch.no_grad():
+                chosen, policy = model.locate(read, policy)
+            where = (chosen + where).clamp(0, 1)
+        patch, _ = model.focus(images, where)
+        evidence, video = model.aggregate(evidence, focus=patch, centres=where)
+        said.append(video)
+        alone.append(patch.logits)
+        read = patch.map.detach()
+    many = labels[rows].repeat(len(said))
+    each = [_cross_entropy(torch.cat(logits).flatten(0, 1), many, weights).mean() for logits in (said, alone)]
+    return each[0] + auxiliary * each[1]
+
+
 def _focused(model: GFNet, frames: Tensor, centres: Tensor) -> Features:
     """The focus looks (M*B,F,...) at all tracks. A first track that asks for gradients has a pass of its own: only its
     patches need them down to the pixels."""

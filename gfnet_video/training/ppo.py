@@ -9,7 +9,8 @@ AdaFocus' published code (arXiv 2010.05300, 2105.03245). Two things differ:
   side of the mean, so that its gradient would tell of the edge and not of the reward.
 - There is no entropy term: that of a Gaussian of fixed width is constant, and its gradient zero.
 
-Letters: B videos, T' frames of the glance, A decisions a clip: T', or 1 where the clip shares its patch.
+Letters: B videos, T' frames of the glance, A decisions a clip: T', or 1 where the clip shares its patch; in image mode
+the focus looks, which are taken one after the other.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from torch.nn import functional as F
 
 from gfnet_video.config import StageConfig
 from gfnet_video.model import GFNet
+from gfnet_video.nn.actor_policy import ActorPolicy
 from gfnet_video.nn.policy import Policy
 from gfnet_video.training.dice import normal, uniform
 from gfnet_video.training.distributed import mean_of, std_of
 from gfnet_video.training.rewards import Glanced, contrastive, increment
+from gfnet_video.training.rollout import act
 
 DISCOUNT = 0.7  # of the next frame's reward
 CLIP = 0.2  # how far a draw's odds may move from 1 and still count
@@ -45,7 +48,8 @@ class Critic(nn.Module):
         nn.init.zeros_(self.layers[2].bias)  # type: ignore[arg-type]
 
     def forward(self, states: Tensor) -> Tensor:
-        """states (B,A,hidden,h,w) -> (B,A)."""
+        """states (B,A,hidden,h,w), or without cells (B,A,hidden) -> (B,A)."""
+        states = states if states.ndim == 5 else states[..., None, None]
         seen = torch.cat([states.mean((-2, -1)), states.amax((-2, -1))], -1)
         value: Tensor = self.layers(seen).squeeze(-1)
         return value
@@ -58,23 +62,37 @@ def ppo_losses(
 
     The weights are to be updated by each loss before the next is asked for. sigma: in units of centres.
     """
-    means, values = decide(model, critic, seen.maps)
-    old = means.detach()
-    drawn = old + sigma * normal(*old.shape, clips=0, generator=generator).to(old)  # (B,A,2)
-    others = uniform(*old.shape, clips=0, generator=generator).to(old)
-    taken = drawn.clamp(0, 1)
-    reward = contrastive(model, seen, taken, others) if stage.reward == "contrastive" else increment(model, seen, taken)
-    goal = standardised(returns(reward))
+    if model.config.image:
+        acted = act(model, seen, reward=stage.reward, sigma=sigma, generator=generator)
+        maps, drawn, reward = acted.maps, acted.drawn, acted.reward
+        means, values = decide(model, critic, maps)
+    else:
+        maps = seen.maps
+        means, values = decide(model, critic, maps)
+        drawn, reward = _judged(model, seen, means.detach(), stage, sigma, generator)
+    old, goal = means.detach(), standardised(returns(reward))
     for turn in range(stage.updates):
         if turn:
-            means, values = decide(model, critic, seen.maps)
+            means, values = decide(model, critic, maps)
         odds = (log_density(drawn, means, sigma) - log_density(drawn, old, sigma)).exp()
         yield clipped_loss(odds, goal - values.detach()) + VALUE * F.mse_loss(values, goal), reward.mean()
 
 
+def _judged(
+    model: GFNet, seen: Glanced, means: Tensor, stage: StageConfig, sigma: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Patches drawn around the means (B,A,2), all of a clip at once, and their rewards (B,A)."""
+    drawn = means + sigma * normal(*means.shape, clips=0, generator=generator).to(means)
+    others = uniform(*means.shape, clips=0, generator=generator).to(means)
+    taken = drawn.clamp(0, 1)
+    if stage.reward == "contrastive":
+        return drawn, contrastive(model, seen, taken, others)
+    return drawn, increment(model, seen, taken)
+
+
 def decide(model: GFNet, critic: Critic, maps: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean (B,A,2) and the value (B,A) of each decision, from the glance's maps (B,T',C,h,w)."""
-    assert isinstance(model.policy, Policy)
+    """The mean (B,A,2) and the value (B,A) of each decision, from the maps (B,T',C,h,w) that it is made by."""
+    assert isinstance(model.policy, Policy | ActorPolicy)
     means, states, state = [], [], None
     for one in model.policy.in_turn(maps.split(1, 1)):  # frame by frame, for the state after each
         mean, state = model.policy(one, state)

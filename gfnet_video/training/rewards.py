@@ -23,7 +23,10 @@ PATCHES = 256  # of a pass that only judges
 @dataclass(frozen=True)
 class Glanced:
     """A batch that has been glanced at: `frames` (B,F,3,H,W) for the focus, one for each look, `labels` (B,), the
-    policy's `maps` (B,T or F,C,h,w) and what the `glance` saw, both without gradients."""
+    policy's `maps` (B,T or F,C,h,w) and what the `glance` saw, both without gradients.
+
+    In image mode, where looks come in turn, there is one frame and one map, which the first look is chosen by.
+    """
 
     frames: Tensor
     labels: Tensor
@@ -35,7 +38,10 @@ class Glanced:
 def glance_at(model: GFNet, frames: Tensor, labels: Tensor, glance_frames: Tensor | None = None) -> Glanced:
     """The batch and what the glance sees in it, or in `glance_frames` where the glance has frames of its own."""
     seen, _ = model.glance(frames if glance_frames is None else glance_frames)
-    return Glanced(model.repeated(frames), labels, model.repeated(seen.map), evidence_of(lambda x: x, seen))
+    told = evidence_of(lambda x: x, seen)
+    if model.config.image:
+        return Glanced(frames, labels, seen.map, told)
+    return Glanced(model.repeated(frames), labels, model.repeated(seen.map), told)
 
 
 # -- each patch by itself -------------------------------------------------------------------------------------------
@@ -51,7 +57,7 @@ def alone(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
     """
     looks = seen.frames.shape[1]
     said = torch.stack([model.focus(seen.frames, model.spread(track, looks))[0].logits for track in centres])
-    return _of_true_class(_with_glances(model, seen, said, whole=False).log_softmax(-1), seen.labels)
+    return of_true_class(_with_glances(model, seen, said, whole=False).log_softmax(-1), seen.labels)
 
 
 def _with_glances(model: GFNet, seen: Glanced, said: Tensor, *, whole: bool) -> Tensor:
@@ -105,7 +111,7 @@ def _said(model: GFNet, frames: Tensor, centres: Tensor) -> Tensor:
 
 def _log_odds(scores: Tensor, labels: Tensor) -> Tensor:
     """Log-odds (...,B,A) of each clip's own class under scores (...,B,A,K)."""
-    own = _of_true_class(scores, labels)
+    own = of_true_class(scores, labels)
     index = labels[:, None, None].expand(*scores.shape[:-1], 1)
     odds: Tensor = own - scores.scatter(-1, index, float("-inf")).logsumexp(-1)
     return odds
@@ -127,7 +133,7 @@ def increment(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
     steps = _before_and_after(model, seen.glance, patch, where)
     if model.config.patch == "shared":
         steps = steps[:, [0, -1]]
-    return _of_true_class(steps.softmax(-1), seen.labels).diff(dim=1)
+    return of_true_class(steps.softmax(-1), seen.labels).diff(dim=1)
 
 
 @torch.no_grad()
@@ -150,7 +156,7 @@ def contrastive(model: GFNet, seen: Glanced, centres: Tensor, others: Tensor) ->
         chosen, other = chosen[:, -1:], other[:, -1:]
     else:
         other = _with_asides(model, seen.glance, (own, aside), where)
-    gained = _of_true_class(torch.stack([chosen, other]).softmax(-1), seen.labels)  # (2,B,A)
+    gained = of_true_class(torch.stack([chosen, other]).softmax(-1), seen.labels)  # (2,B,A)
     return gained[0] - gained[1]
 
 
@@ -185,7 +191,7 @@ def _one_replaced(track: Tensor, aside: Tensor) -> Tensor:
     return torch.where(own, aside[:, None], track[:, None]).flatten(0, 1)
 
 
-def _of_true_class(scores: Tensor, labels: Tensor) -> Tensor:
+def of_true_class(scores: Tensor, labels: Tensor) -> Tensor:
     """scores (...,B,A,K) and labels (B,) -> each clip's own class's (...,B,A)."""
     index = labels[:, None, None].expand(*scores.shape[:-1], 1)
     return scores.gather(-1, index).squeeze(-1)

@@ -16,7 +16,7 @@ from gfnet_video.model import GFNet, parted
 from gfnet_video.nn.patches import smooth_tracks
 from gfnet_video.training.dice import normal, share_of
 from gfnet_video.training.learning import Learning
-from gfnet_video.training.losses import supervised_loss
+from gfnet_video.training.losses import image_loss, supervised_loss
 from gfnet_video.training.policy_gradient import policy_loss
 from gfnet_video.training.ppo import ppo_losses
 from gfnet_video.training.proposals import proposals_loss
@@ -55,15 +55,10 @@ def losses(learning: Learning, turn: Turn, seen: Seen) -> Iterator[tuple[Tensor,
     Each is computed when those before have been taken. Rewards are compared within a clip, so they have no weights.
     """
     model, stage = learning.model, turn.stage
-    frames, glanced = parted(seen.frames, model.config)
     if stage.patches != "sampled":
-        glance, _ = model.glance(frames if glanced is None else glanced)
-        centres = tracks(model, turn, seen, glance.map.detach())
-        loss = supervised_loss(
-            model, frames, seen.labels, centres, glance=glance, auxiliary=stage.auxiliary, weights=turn.weights
-        )
-        yield loss, None
+        yield (_image if model.config.image else _clip)(model, turn, seen), None
         return
+    frames, glanced = parted(seen.frames, model.config)
     looked = glance_at(model, frames, seen.labels, glanced)
     if learning.critic is None:
         learn = proposals_loss if stage.learner == "proposals" else policy_loss
@@ -74,8 +69,29 @@ def losses(learning: Learning, turn: Turn, seen: Seen) -> Iterator[tuple[Tensor,
         yield loss, float(reward)
 
 
-def tracks(model: GFNet, turn: Turn, seen: Seen, maps: Tensor) -> Tensor | None:
-    """The centres (M,B,F,2) of a supervised stage, maps (B,T,C,h,w) of the glance; None where it has no focus."""
+def _clip(model: GFNet, turn: Turn, seen: Seen) -> Tensor:
+    """The loss of a supervised stage: all frames are looked at at once."""
+    frames, glanced = parted(seen.frames, model.config)
+    glance, _ = model.glance(frames if glanced is None else glanced)
+    centres = tracks(model, turn, seen, glance.map.detach())
+    return supervised_loss(
+        model, frames, seen.labels, centres, glance=glance, auxiliary=turn.stage.auxiliary, weights=turn.weights
+    )
+
+
+def _image(model: GFNet, turn: Turn, seen: Seen) -> Tensor:
+    """The loss of a supervised stage in image mode, where the policy is asked anew for each look."""
+    own = turn.stage.patches == "policy"
+    still = seen.frames.new_zeros(len(seen.frames), model.config.looks, 2)
+    centres = offsets(still, turn) if own else tracks(model, turn, seen, None)
+    return image_loss(
+        model, seen.frames, seen.labels, centres, own=own, auxiliary=turn.stage.auxiliary, weights=turn.weights
+    )
+
+
+def tracks(model: GFNet, turn: Turn, seen: Seen, maps: Tensor | None) -> Tensor | None:
+    """The centres (M,B,F,2) of a supervised stage; None where it has no focus. maps (B,T,C,h,w) of the glance, which
+    the policy alone asks for."""
     stage, looks = turn.stage, model.config.looks
     if stage.patches == "none":
         return None
@@ -104,7 +120,7 @@ def random_tracks(model: GFNet, count: int, videos: int, generator: torch.Genera
     return share.rows(places.expand(-1, looks, -1).unflatten(0, (count, share.whole)), 1)
 
 
-def _chosen(model: GFNet, stage: StageConfig, seen: Seen, maps: Tensor) -> Tensor:
+def _chosen(model: GFNet, stage: StageConfig, seen: Seen, maps: Tensor | None) -> Tensor:
     """The centres (B,F,2) or (B,1,2) of a stage whose patches are not random.
 
     Where the policy learns end to end they have gradients and may lie outside [0, 1], so that an edge does not stop
@@ -114,7 +130,7 @@ def _chosen(model: GFNet, stage: StageConfig, seen: Seen, maps: Tensor) -> Tenso
         return model.aim(seen.places)
     if stage.patches == "centre":
         return seen.frames.new_full((len(seen.frames), model.config.looks, 2), 0.5)
-    assert model.policy is not None
+    assert model.policy is not None and maps is not None
     maps = model.repeated(maps)
     if stage.learner == "end_to_end":
         means: Tensor = model.policy(maps, None)[0]
@@ -125,5 +141,10 @@ def _chosen(model: GFNet, stage: StageConfig, seen: Seen, maps: Tensor) -> Tenso
 
 def around(centres: Tensor, turn: Turn) -> Tensor:
     """The centres (B,F,2) and, for the stage's other tracks, places drawn around them: (M,B,F,2)."""
+    return (centres + offsets(centres, turn)).clamp(0, 1)
+
+
+def offsets(centres: Tensor, turn: Turn) -> Tensor:
+    """How far each track lies from the centres (B,F,2): (M,B,F,2), the first not at all."""
     noise = normal(turn.stage.tracks - 1, *centres.shape, clips=1, generator=turn.generator).to(centres)
-    return torch.cat([centres[None], (centres + turn.sigma * noise).clamp(0, 1)])
+    return torch.cat([torch.zeros_like(centres)[None], turn.sigma * noise])

@@ -42,15 +42,21 @@ STAGES = (
     ),
     StageConfig("tune", 1, 1e-2, patches="policy", batch=4, tracks=2, optimiser="sgd", backbone_scale=0),
 )
+PPO = StageConfig(
+    *("ppo", 1, 1e-2, "sampled", ("policy",)), batch=4, optimiser="sgd", learner="ppo", reward="contrastive"
+)
+IMAGE = (STAGES[1], STAGES[2], PPO, STAGES[4])
 HOW = TrainConfig(STAGES, translate=0.1, saturation=0.2, max_bad=0.1)
 SPLIT = {1: [3], 2: [2, 1]}  # how many clips of a batch each process has
 
 
 def dropping(patch: str = "per_frame", dtype: torch.dtype = torch.float32) -> GFNet:
     """A model whose looks drop features in training."""
-    base = models.config()
+    base = models.image() if patch == "image" else models.config()
     assert base.focus is not None
     looks = {"glance": replace(base.glance, dropout=0.3), "focus": replace(base.focus, dropout=0.3)}
+    if patch == "image":
+        return models.model(dtype=dtype, **(vars(base) | looks))
     order = "glance_first" if patch == "shared" else "interleaved"
     return models.model(patch=patch, order=order, dtype=dtype, **looks)
 
@@ -58,22 +64,23 @@ def dropping(patch: str = "per_frame", dtype: torch.dtype = torch.float32) -> GF
 def gradients(folder: Path) -> dict[str, Any]:
     """Of every kind of stage, all weights open, batch norms in eval mode and dropout on; in double precision."""
     found: dict[str, Any] = {}
-    for patch, stages in (("per_frame", STAGES), ("shared", STAGES[2:3])):
+    for patch, stages in (("per_frame", STAGES), ("shared", STAGES[2:3]), ("image", IMAGE)):
         for stage in stages:
             model = dropping(patch, torch.float64).requires_grad_(True)
             for module in model.modules():
                 module.train(isinstance(module, nn.Dropout))
             share, _ = shared_out(SPLIT[here().world][here().rank], [])
             assert share is not None
-            frames, labels = models.frames(3, dtype=torch.float64), torch.arange(3)
+            frames, labels = models.frames(3, model.config.frames, torch.float64), torch.arange(3)
             torch.manual_seed(5)
             dice = Dice.seeded(5, share)
             frames, places = augment(share.rows(frames), torch.empty(share.count, 0, 2), HOW, dice)
             turn = Turn(stage, 0.5, class_weights([0, 0, 1, 2, 3, 4], 5), dice)
+            learning = start_learning(model, stage, 0.0, 0)
+            if learning.critic:
+                learning.critic.double()
             with replaced(shared_dropouts(model, share)):
-                (loss, reward), *_ = losses(
-                    start_learning(model, stage, 0.0, 0), turn, Seen(frames, share.rows(labels), places)
-                )
+                loss, reward = next(iter(losses(learning, turn, Seen(frames, share.rows(labels), places))))
             part = share.count / share.whole
             (loss * part).backward()
             sum_gradients(model.parameters())

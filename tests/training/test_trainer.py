@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gfnet_video.config import Config, StageConfig, TrainConfig
+from gfnet_video.config import Config, ModelConfig, StageConfig, TrainConfig
 from gfnet_video.datasets.clips import Clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import CheckpointError, ConfigError, DataError, VideoError
@@ -26,18 +26,18 @@ CLIPS = 12
 class NoiseClips(Clips):
     """Seeded noise in the place of files; clips in `bad` cannot be read."""
 
-    def __init__(self, bad: tuple[int, ...] = ()) -> None:
+    def __init__(self, bad: tuple[int, ...] = (), frames: int = models.FRAMES) -> None:
         ids = [str(i) for i in range(CLIPS)]
         labels = [i % models.CLASSES for i in range(CLIPS)]
         manifest = Manifest.of("train", "abcde", Path(), ids, ids, labels)
-        super().__init__(manifest, models.FRAMES, models.SIDE, jitter=True)
+        super().__init__(manifest, frames, models.SIDE, jitter=True)
         self.bad = bad
 
     def read(self, index: int) -> Tensor:
         if index in self.bad:
             raise VideoError(f"{index}.webm", "is broken")
         rng = np.random.default_rng([self.epoch, index])
-        return torch.from_numpy(rng.integers(0, 256, (models.FRAMES, 3, models.SIDE, models.SIDE), np.uint8))
+        return torch.from_numpy(rng.integers(0, 256, (self.frames, 3, models.SIDE, models.SIDE), np.uint8))
 
 
 def config(**changes: object) -> Config:
@@ -49,9 +49,9 @@ def config(**changes: object) -> Config:
     return Config("mini", models.config(), TrainConfig(stages, **changes))  # type: ignore[arg-type]
 
 
-def fresh() -> GFNet:
+def fresh(model: ModelConfig | None = None) -> GFNet:
     torch.manual_seed(0)
-    return GFNet(models.config())
+    return GFNet(model or models.config())
 
 
 class KilledError(Exception):
@@ -65,8 +65,9 @@ def trained(
     resuming: Callable[[], None] = lambda: None,
 ) -> GFNet:
     """Train, dying after each of `kill_at` (batches of its attempt) and resuming; `resuming` is called before that."""
+    how = how or config()
     for attempt, end in enumerate((*kill_at, None)):
-        model, seen = fresh(), 0
+        model, seen = fresh(how.model), 0
 
         def listen(report: Report, end: int | None = end) -> None:
             nonlocal seen
@@ -77,7 +78,7 @@ def trained(
         if attempt:
             resuming()
         try:
-            train(model, NoiseClips(), how or config(), run, resume=attempt > 0, listen=listen)
+            train(model, NoiseClips(frames=how.model.frames), how, run, resume=attempt > 0, listen=listen)
         except KilledError:
             continue
     return model
