@@ -79,7 +79,8 @@ class Step(_Shown):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the tool says of one video; `seconds` maps a part of the work to its time."""
+    """What the tool says of one video. frame_indices: of the frames looked at; frames_decoded: of those that were
+    decoded for it, where they are decoded ahead some in vain; seconds: of each part of the work."""
 
     path: str
     label: str

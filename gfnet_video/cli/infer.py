@@ -35,6 +35,9 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.option(
     "--limit-seconds", type=float, default=None, help="Wall clock of decoding one video.  [default: 60 of several]"
 )
+@click.option(
+    "--ahead", is_flag=True, help="Decode the next frame while the networks look at this one; for a core that idles."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
 @click.option("--jsonl", is_flag=True, help="One JSON object a line on stdout, as each video is done.")
 @click.option(
@@ -53,6 +56,7 @@ def command(
     engine: str,
     threads: int | None,
     limit_seconds: float | None,
+    ahead: bool,
     as_json: bool,
     jsonl: bool,
     picture: Path | None,
@@ -80,7 +84,8 @@ def command(
     model = open_engine(name, engine, threads)
     notes = Console(stderr=True)
     outcomes: list[Outcome] = []
-    for outcome in predict_many(model, paths, Options(confidence, not no_exit, reader, chunk), limits):
+    options = Options(confidence, not no_exit, reader, chunk, ahead=ahead)
+    for outcome in predict_many(model, paths, options, limits):
         outcomes.append(outcome)
         if jsonl:
             click.echo(json_line(outcome))

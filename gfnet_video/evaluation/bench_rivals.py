@@ -17,7 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from gfnet_video.checkpoint import Card, Recogniser
 from gfnet_video.config import Config, LookConfig, ModelConfig, TrainConfig
 from gfnet_video.evaluation.bench_runs import Contender, Run
-from gfnet_video.inference.runner import claimed_frames, in_order, open_video
+from gfnet_video.inference.reading import in_order
+from gfnet_video.inference.runner import claimed_frames, open_video
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.video.samplers import uniform_indices
 from gfnet_video.video.transforms import normalise, resize_crop

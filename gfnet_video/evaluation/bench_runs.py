@@ -14,7 +14,8 @@ import numpy as np
 from gfnet_video.engines.engine import Engine, fires
 from gfnet_video.engines.macs import looked
 from gfnet_video.engines.timing import Seconds, timed_items
-from gfnet_video.inference.runner import Opened, claimed_frames, forced_centres, in_order, indices_of, open_video
+from gfnet_video.inference.reading import Opened, in_order
+from gfnet_video.inference.runner import claimed_frames, forced_centres, indices_of, open_video
 from gfnet_video.nn.exit_rule import ExitRule
 
 PARTS = ("decode", "preprocess", "glance", "locate", "focus", "aggregate", "network")  # network: one that has no looks

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from gfnet_video.engines.engine import Engine
 from gfnet_video.engines.opening import engine_of
 from gfnet_video.errors import VideoError
+from gfnet_video.inference.reading import Opened
 from gfnet_video.inference.report import Outcome
-from gfnet_video.inference.runner import Opened, Options, open_video, predict
+from gfnet_video.inference.runner import Options, open_video, predict
 from gfnet_video.video.picture import is_picture
 from gfnet_video.video.remote import ReadingWorker, RemoteReader, reading
 from gfnet_video.video.worker import LIMITS, Limits

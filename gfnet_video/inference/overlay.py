@@ -56,8 +56,8 @@ def _row(model: Recogniser | About, p: Prediction) -> Image.Image:
     frames = _frames(model, p)
     row = Image.new("RGB", (GAP + max(frames, TITLED) * (CELL + GAP), TITLE + CELL + BAR + 2 * GAP), PAPER)
     pen, font = ImageDraw.Draw(row), ImageFont.load_default(15)
-    saved = f"stopped after {p.frames_decoded} of {frames} frames" if p.exited else "all looks taken"
-    if p.exited and p.frames_decoded == frames:
+    saved = f"stopped after {len(p.frame_indices)} of {frames} frames" if p.exited else "all looks taken"
+    if p.exited and len(p.frame_indices) == frames:
         saved = f"stopped at step {p.exit_step} of {p.steps}"
     title = f"{Path(printable(p.path)).name}:  {p.label}  ({p.score:.2f}),  {saved},  {p.gmacs:.3f} GMACs"
     pen.text((GAP, 4), title, INK, font)
@@ -114,7 +114,7 @@ def _cell(model: Recogniser | About, pixels: np.ndarray, centres: tuple[tuple[fl
 
 def _confidences(pen: ImageDraw.ImageDraw, p: Prediction, looks: int) -> None:
     """Under each frame how sure the model was after its last look; green where it stopped."""
-    offset = 1 if len(p.step_scores) > looks * p.frames_decoded else 0  # glance_first has a step before its frames
+    offset = 1 if len(p.step_scores) > looks * len(p.frame_indices) else 0  # glance_first has a step before its frames
     scores = p.step_scores[offset:]
     for i in range(-(-len(scores) // looks)):
         after = min((i + 1) * looks, len(scores))

@@ -15,7 +15,8 @@ import numpy as np
 
 from gfnet_video.engines.engine import Engine, Turn
 from gfnet_video.errors import CheckpointError, printable
-from gfnet_video.inference.runner import claimed_frames, forced_centres, in_order, indices_of, open_video
+from gfnet_video.inference.reading import in_order
+from gfnet_video.inference.runner import claimed_frames, forced_centres, indices_of, open_video
 
 PIXELS, LOGITS = 0.01, 1e-4  # how far apart centres, and logits in parts of the largest of the clip, may be
 TOGETHER = (3, 8)  # clips, and frames of each, that are computed at once beside one by one

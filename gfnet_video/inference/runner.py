@@ -6,7 +6,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,23 +18,21 @@ from gfnet_video.datasets.frame_folders import FolderReader, template_in
 from gfnet_video.engines.engine import About, Engine, Turn, fires, probabilities
 from gfnet_video.engines.macs import looked
 from gfnet_video.engines.opening import engine_of
-from gfnet_video.engines.timing import Seconds, timed_items
+from gfnet_video.engines.timing import Seconds
 from gfnet_video.errors import VideoError
+from gfnet_video.inference.reading import Opened, Reading, in_order
 from gfnet_video.inference.validity import elsewhere
 from gfnet_video.nn.draws import drawn_centres
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.records import Prediction
 from gfnet_video.video.picture import PictureReader, is_picture
 from gfnet_video.video.reader import VideoEnded, VideoReader
-from gfnet_video.video.remote import RemoteReader
 from gfnet_video.video.samplers import sampled
 
 if TYPE_CHECKING:  # an exported model loads no torch
     from torch import Tensor
 
     from gfnet_video.checkpoint import Recogniser
-
-Opened = VideoReader | RemoteReader | FolderReader | PictureReader
 
 
 def open_video(path: str | Path, *, reader: str = "auto") -> VideoReader | FolderReader | PictureReader:
@@ -47,13 +45,15 @@ def open_video(path: str | Path, *, reader: str = "auto") -> VideoReader | Folde
 @dataclass(frozen=True)
 class Options:
     """How to infer. confidence: replaces all thresholds; exits off: all looks are taken; chunk: frames a step; video:
-    what opens a file, in this process or in another (RemoteReader)."""
+    what opens a file, in this process or in another (RemoteReader); ahead: a thread decodes the next frame while the
+    networks look at this one."""
 
     confidence: float | None = None
     exits: bool = True
     reader: str = "auto"
     chunk: int = 1
     video: Callable[..., Opened] = open_video
+    ahead: bool = False
 
 
 def rule_of(stored: ExitRule, options: Options) -> ExitRule:
@@ -105,15 +105,15 @@ def predict(
 
 
 def _predict(engine: Engine, path: str | Path, options: Options, true_count: int | None) -> Prediction:
-    seconds: Seconds = defaultdict(float)
     about = engine.about
     rule = rule_of(about.rule, options)
     began = time.perf_counter()
     with options.video(path, reader=options.reader) as video:
         claimed = claimed_frames(video)
         indices = indices_of(about.config, true_count or claimed)
-        taken = _taken(engine, rule, options.chunk, forced_centres(about.config, path), video, indices, seconds)
-    seconds["total"] = time.perf_counter() - began
+        reading = Reading(engine, video, options.ahead)
+        taken = _taken(reading, rule, options.chunk, forced_centres(about.config, path), indices)
+    reading.seconds["total"] = time.perf_counter() - began
     warnings = []
     if true_count is not None:
         warnings.append(
@@ -121,28 +121,29 @@ def _predict(engine: Engine, path: str | Path, options: Options, true_count: int
         )
     if options.exits and options.confidence is None:
         warnings += elsewhere(about, chunk=options.chunk)
-    return _summary(about, path, rule, taken, indices, dict(seconds), options.chunk, tuple(warnings))
+    found = _summary(about, path, rule, taken, indices, options.chunk)
+    decoded, seconds = len(reading.decoded), dict(reading.seconds)
+    return replace(found, frames_decoded=decoded, seconds=seconds, warnings=tuple(warnings))
 
 
 def _taken(
-    engine: Engine,
-    rule: ExitRule,
-    chunk: int,
-    forced: np.ndarray | None,
-    video: Opened,
-    indices: tuple[list[int], list[int]],
-    seconds: Seconds,
+    reading: Reading, rule: ExitRule, chunk: int, forced: np.ndarray | None, indices: tuple[list[int], list[int]]
 ) -> list[Turn]:
     """The steps up to the exit."""
-    glance, focus = (_frames(engine, video, some, seconds) for some in indices)
-    others = {"glance_frames": glance} if indices[1] else {}
     taken: list[Turn] = []
-    looks = engine.walk(focus if others else glance, chunk=chunk, centres=forced, seconds=seconds, **others)
-    with closing(looks):  # leaving the loop is the exit
+    seconds: Seconds = defaultdict(float)
+    with ExitStack() as stack:
+        glance, focus = (stack.enter_context(closing(reading.frames(some))) for some in indices)
+        others = {"glance_frames": glance} if indices[1] else {}
+        frames = focus if others else glance
+        looks = reading.engine.walk(frames, chunk=chunk, centres=forced, seconds=seconds, **others)
+        stack.enter_context(closing(looks))  # leaving the loop is the exit
         for turn in looks:
             taken.append(turn)
             if fires(rule, turn)[0]:
                 break
+    for part, spent in seconds.items():
+        reading.seconds[part] += spent
     return taken
 
 
@@ -168,41 +169,21 @@ def claimed_frames(video: Opened) -> int:
     return count
 
 
-def _frames(engine: Engine, video: Opened, indices: list[int], seconds: Seconds) -> Iterator[np.ndarray]:
-    for pixels in timed_items(in_order(video, indices), seconds, "decode"):
-        began = time.perf_counter()
-        ready = engine.cut(pixels)[None]
-        seconds["preprocess"] += time.perf_counter() - began
-        yield ready
-
-
-def in_order(video: Opened, indices: list[int]) -> Iterator[np.ndarray]:
-    """Frames in the order asked for. A file is read forwards: one that lies further back begins a new reading."""
-    forwards: list[int] = []
-    for index in indices:
-        if forwards and index < forwards[-1]:
-            yield from video.read(forwards)
-            forwards = []
-        forwards.append(index)
-    yield from video.read(forwards)
-
-
 def _summary(
     about: About,
     path: str | Path,
     rule: ExitRule,
     taken: list[Turn],
     indices: tuple[list[int], list[int]],
-    seconds: dict[str, float],
     chunk: int,
-    warnings: tuple[str, ...],
 ) -> Prediction:
+    """What the steps of a clip say, without what they took."""
     config = replace(about.config, frames=len(indices[0]))  # a short clip of a timeless model has fewer
     last, steps = taken[-1].index, config.steps
     scores = probabilities(rule, taken[-1])[0]
     top = [(about.classes[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:5]]
     seen = looked(config, last, chunk)
-    decoded = indices[0][: seen.glances] + indices[1][: seen.focuses]
+    seen_at = indices[0][: seen.glances] + indices[1][: seen.focuses]
     return Prediction(
         path=str(path),
         label=top[0][0],
@@ -211,11 +192,10 @@ def _summary(
         exit_step=last + 1,
         steps=steps,
         exited=last + 1 < steps,
-        frames_decoded=len(decoded),
-        frame_indices=tuple(decoded),
+        frames_decoded=len(seen_at),
+        frame_indices=tuple(seen_at),
         patches=tuple((float(t.centre[0, 0]), float(t.centre[0, 1])) for t in taken if t.centre is not None),
         gmacs=about.macs.of(seen),
-        seconds=seconds,
+        seconds={},
         step_scores=tuple(float(probabilities(rule, t)[0].max()) for t in taken),
-        warnings=warnings,
     )

@@ -31,7 +31,7 @@ def in_sequence(path: str, indices: Sequence[int], counters: Counters) -> Iterat
     at, frame = -1, None
     for index in indices:
         while at < index:
-            frame = _next(video)
+            frame = None if counters.closed else _next(video)
             if frame is None:
                 return
             at += 1

@@ -36,7 +36,7 @@ class Counters:
     """What has been asked of the decoder so far; all but `frames` are counted on PyAV only.
 
     hidden: packets that the file says are not shown; failed: packets that could not be decoded; broken: why reading the
-    packets stopped before the file's end.
+    packets stopped before the file's end; closed: decode no further frame.
     """
 
     packets: int = 0
@@ -44,6 +44,7 @@ class Counters:
     hidden: int = 0
     failed: int = 0
     broken: str = ""
+    closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,8 @@ def _packets(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
 def decode(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
     """Frames as the decoder gives them, packet by packet; a packet that cannot be decoded gives none."""
     for packet in _packets(container, stream, counters):
+        if counters.closed:
+            return
         counters.packets += bool(packet.size)
         counters.hidden += bool(packet.size and packet.is_discard)
         try:

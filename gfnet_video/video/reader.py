@@ -60,7 +60,6 @@ class VideoReader:
         self.fps, self.duration = self._header.fps, self._header.duration
         self.width, self.height = self._header.width, self._header.height
         self._count: int | None = None
-        self._closed = False
 
     def __enter__(self) -> VideoReader:
         return self
@@ -69,8 +68,11 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Read no more. Between reads no file is open, so nothing else is left to do."""
-        self._closed = True
+        """Read no more; a read that is under way in another thread ends with the frame that it is decoding.
+
+        Between reads no file is open, so nothing else is left to do.
+        """
+        self.counters.closed = True
 
     @property
     def packets_decoded(self) -> int:
@@ -115,14 +117,16 @@ class VideoReader:
         for source in self._sources(wanted):
             try:
                 for frame in source(self.path, wanted[done:], self.counters):
-                    if self._closed:
-                        raise VideoError(self.path, "the reader is closed")
+                    if self.counters.closed:
+                        break
                     done += 1
                     yield frame
             except (_pyav.Unproven, _decord.DecordFailed) as error:
                 failure = error
             if done == len(wanted):
                 return
+            if self.counters.closed:
+                raise VideoError(self.path, "the reader is closed")
         if self.count() > wanted[done]:  # only a reader that was asked for by name can stop here
             reason = f"Decord cannot read it ({failure or 'it ends early'}); try the reader 'pyav'"
             raise VideoError(self.path, reason) from failure
