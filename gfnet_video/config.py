@@ -29,6 +29,7 @@ POLICIES = ("heat", "gfnet", "gfnet_conv", "adafocus", "adafocus_v2")
 RESIZES = ("antialias", "bicubic", "bilinear", "nearest")
 CROPPED = ("pixels", "between")
 NORMS = ("stored", "batch")
+CLIP_NETWORKS = ("x3d_xs", "x3d_s", "x3d_m", "slow_r50")  # nn/clip_backbone.py has them
 # And the rewards that each can learn from; end to end, the loss itself tells and a reward is not asked.
 LEARNERS = {
     "reinforce": ("alone",),
@@ -44,6 +45,8 @@ class LookConfig:
     """One look's network: timm name, input side in pixels, stride of its last map, pooling, frozen stages.
 
     shift: temporal shift on; off, every frame is read alone (a patch that follows an object hides its motion).
+    One of CLIP_NETWORKS (pytorchvideo's X3D and Slow-R50) reads the frames of a clip together, and shifts nothing:
+    shift off, stride 32, pool mean, side 32 at least, any number of frames; model.mean 0.45 and std 0.225 are theirs.
     """
 
     backbone: str
@@ -58,6 +61,18 @@ class LookConfig:
         _within("side", self.side, 1)
         _within("frozen", self.frozen, 0)
         _within("dropout", self.dropout, 0, 0.99)
+        if self.clipwise and (self.shift, self.stride, self.pool) != (False, 32, "mean"):
+            raise ConfigError(
+                f"backbone is {self.backbone}, shift {str(self.shift).lower()}, stride {self.stride} and pool "
+                f"{self.pool}; a network of whole clips has shift: false (it mixes frames itself), stride 32, pool mean"
+            )
+        if self.clipwise and self.side < 32:
+            raise ConfigError(f"backbone is {self.backbone} and side {self.side}; expected a side of 32 at least")
+
+    @property
+    def clipwise(self) -> bool:
+        """Whether this network reads a clip as a whole, and not frame by frame."""
+        return self.backbone in CLIP_NETWORKS
 
 
 @dataclass(frozen=True)
@@ -134,6 +149,8 @@ class ModelConfig:
         looks = [look for look in (self.glance, self.focus) if look is not None]
         if self.sampler == "coarse_to_fine" and any(look.shift for look in looks):
             raise ConfigError("sampler is coarse_to_fine, out of time's order; set shift: false in every look")
+        if any(look.clipwise for look in looks):
+            self._check_clipwise()
         if self.focus is not None:
             self._check_focus()
         elif self.where != "policy" or self.looks_per_frame > 1:
@@ -168,6 +185,23 @@ class ModelConfig:
         if self.looks_per_frame > 1 and self.patch == "shared":
             raise ConfigError(f"looks_per_frame is {self.looks_per_frame}; a shared patch is the same at each look")
 
+    def _check_clipwise(self) -> None:
+        """What goes with a network of whole clips."""
+        names = ", ".join(look.backbone for look in (self.glance, self.focus) if look and look.clipwise)
+        wanted = self.focus is None or (self.patch, self.order) == ("shared", "glance_first")
+        if self.temporal != "both" or not wanted:
+            raise ConfigError(
+                f"backbone is {names}, temporal {self.temporal}, patch {self.patch} and order {self.order}; a network "
+                "of whole clips goes with temporal both, and where there is a focus with patch shared, glance_first"
+            )
+        if self.sampler == "coarse_to_fine":
+            raise ConfigError(f"sampler is coarse_to_fine, out of time's order, and backbone {names} reads it; uniform")
+        if self.glance.clipwise and (self.where == "cam" or self.policy != "heat"):
+            raise ConfigError(
+                f"glance.backbone is {self.glance.backbone}, where {self.where} and policy {self.policy}; the map of a "
+                "network of whole clips suits policy heat and the controls: its features are made after pooling it"
+            )
+
     def _check_image_mode(self) -> None:
         image = (self.frames, self.order, self.temporal, self.patch) == (1, "glance_first", "causal", "per_frame")
         if self.image and not (image and self.focus):
@@ -201,7 +235,8 @@ class ModelConfig:
         """Whether a frame says the same whatever came before it, and evidence is a mean: repeats add nothing."""
         looks = [look for look in (self.glance, self.focus) if look is not None]
         still = self.where in ("cam", "centre") or self.focus is None
-        return still and self.aggregator == "sum" and self.patch == "per_frame" and not any(k.shift for k in looks)
+        alone = not any(look.shift or look.clipwise for look in looks)
+        return still and self.aggregator == "sum" and self.patch == "per_frame" and alone
 
     @property
     def looks(self) -> int:
@@ -326,7 +361,8 @@ class TrainConfig:
     """How to train: the stages in order and what holds for all of them.
 
     First weights: initial_model, a checkpoint of which every part that fits is taken (--init); then initial_glance and
-    initial_focus, static networks; and the backbones without one from initial: timm (or a timm name), package, FILE.
+    initial_focus, static networks (or a weight FILE or none for that backbone); and the backbones without one from
+    initial: none, timm (or a timm name), package, FILE, which beside a network of whole clips is meant for that.
     Augmentation, drawn once a clip: brightness and contrast up to a share, translate up to a share of the side,
     scale up to 1 + that or down to its inverse, a turn up to so many degrees, saturation up to a share.
     crops: none | multi_scale (TSM's, from the whole frame, so without cache). flip: mirror half of the clips, with the

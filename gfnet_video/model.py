@@ -16,6 +16,7 @@ from gfnet_video.errors import ConfigError
 from gfnet_video.nn.actor_policy import ActorPolicy
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence, SumAggregator
 from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
+from gfnet_video.nn.clip_backbone import ClipBackbone
 from gfnet_video.nn.controls import CONTROLS, Peak
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.image_walk import image_steps
@@ -30,18 +31,26 @@ AnyAggregator = Aggregator | GRUAggregator | SumAggregator | GRUSteps | Cascade
 
 
 class Look(nn.Module):
-    """A backbone and its classifier: frames in, features out, shift buffers passed through."""
+    """A backbone and its classifier: frames in, features out, shift buffers passed through.
+
+    A network of whole clips says one thing of a clip: each of its frames has the same row, of which `once` leaves one.
+    """
 
     def __init__(self, config: LookConfig, model: ModelConfig, *, cam: bool = False) -> None:
         super().__init__()
-        self.backbone = Backbone(
-            config.backbone,
-            stride=config.stride,
-            pool=config.pool,
-            shift=model.temporal if config.shift else "none",
-            shift_div=model.shift_div,
-            frozen=config.frozen,
-        )
+        self.clipwise = config.clipwise
+        self.backbone: Backbone | ClipBackbone
+        if config.clipwise:
+            self.backbone = ClipBackbone(config.backbone, frozen=config.frozen)
+        else:
+            self.backbone = Backbone(
+                config.backbone,
+                stride=config.stride,
+                pool=config.pool,
+                shift=model.temporal if config.shift else "none",
+                shift_div=model.shift_div,
+                frozen=config.frozen,
+            )
         self.classifier = Classifier(self.backbone.width, model.classes, model.factors, config.dropout)
         self.joins = model.policy == "heat"  # published policies read the last map alone
         self.cam = cam  # its map is its answer's activation map
@@ -50,9 +59,15 @@ class Look(nn.Module):
         """frames (B,k,3,side,side), normalised; branches: as `GFNet.focus`."""
         fine, last, pooled, state = self.backbone(frames, state, branches)
         logits = self.classifier(pooled)
+        if self.clipwise:
+            pooled, logits = (x.expand(-1, frames.shape[1], -1) for x in (pooled, logits))
         if self.cam:
             return Features(self.classifier.activation(last, logits), pooled, logits), state
         return Features(join_maps(fine, last) if self.joins else last, pooled, logits), state
+
+    def once(self, rows: Tensor) -> Tensor:
+        """Of rows (B,k,...), one for each frame, those that are evidence: all, or of a whole clip one (B,1,...)."""
+        return rows[:, :1] if self.clipwise else rows
 
 
 class GFNet(nn.Module):
@@ -159,8 +174,13 @@ class GFNet(nn.Module):
         focus: Features | None = None,
         centres: Tensor | None = None,
     ) -> tuple[Evidence | Recurrence | Seen, Tensor]:
-        """Add looks at k frames to the evidence: the new evidence and the video-level logits (B,k,K)."""
-        seen, aimed = (None if look is None else self._told(look) for look in (glance, focus))
+        """Add looks at k frames to the evidence: the new evidence and the video-level logits (B,k,K).
+
+        What a network of whole clips says is one look's, however many frames it saw: then k is 1.
+        """
+        seen = None if glance is None else self.glance_net.once(self._told(glance))
+        aimed = None if focus is None or self.focus_net is None else self.focus_net.once(self._told(focus))
+        centres = centres if centres is None or self.focus_net is None else self.focus_net.once(centres)
         if evidence is None:
             like = seen if seen is not None else aimed
             assert like is not None

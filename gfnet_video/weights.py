@@ -37,6 +37,11 @@ def backbone_weights(name: str, source: str) -> Weights:
             f"initial is {source!r}; expected none, timm, package or a weight file (.safetensors, .pt), a timm name, "
             "or for --init a checkpoint's folder"
         )
+    return file_weights(path)
+
+
+def file_weights(path: Path) -> Weights:
+    """Tensors by name from a file of safetensors, or of torch as plain data. Raises CheckpointError naming it."""
     return _safetensors_file(path) if path.suffix == ".safetensors" else _torch_file(path)
 
 
@@ -98,7 +103,8 @@ def _torch_file(path: Path) -> Weights:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # weights_only refuses with many kinds
         raise CheckpointError(f"{path}: refused or unreadable as plain tensors: {error}") from error
-    held = held.get("state_dict", held) if isinstance(held, dict) else held
+    if isinstance(held, dict):  # pytorchvideo has them under model_state
+        held = held.get("state_dict", held.get("model_state", held))
     if not isinstance(held, dict):
         raise CheckpointError(f"{path}: holds a {type(held).__name__}; expected tensors by name")
     return {k: v for k, v in held.items() if isinstance(v, Tensor)}

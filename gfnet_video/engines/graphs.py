@@ -21,6 +21,7 @@ from gfnet_video.config import ModelConfig
 from gfnet_video.errors import ConfigError
 from gfnet_video.model import AnyAggregator, GFNet, Look
 from gfnet_video.nn.aggregator import Evidence
+from gfnet_video.nn.backbone import Backbone
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.shift import both_shift, run_block, run_shifted
@@ -72,6 +73,7 @@ class LookGraph(nn.Module):
 
     def __init__(self, look: Look, config: ModelConfig, *, side: int, to: int, maps: bool) -> None:
         super().__init__()
+        assert isinstance(look.backbone, Backbone)  # graphs_of refuses others
         net = folded(look.backbone)
         self.prepared = Prepared(config, side, to)
         self.stem, self.stages, self.tail = net.stem, net.stages, net.tail
@@ -153,7 +155,8 @@ class EvidenceGraph(nn.Module):
 
 @torch.no_grad()
 def graphs_of(model: GFNet) -> list[Graph]:
-    """The graphs of a model in evaluation mode. Raises ConfigError for an oracle's, whose patches no file tells."""
+    """The graphs of a model in evaluation mode. Raises ConfigError for what is no graph, and why: an oracle's patches,
+    which no file tells, and what runs on torch alone."""
     config = model.config
     if config.where == "oracle":
         raise ConfigError(
@@ -168,6 +171,10 @@ def graphs_of(model: GFNet) -> list[Graph]:
         raise ConfigError(
             f"model.policy is {config.policy} and crop {config.crop}, as a published checkpoint has them: those run on "
             "torch alone and cannot be exported; infer with --engine torch"
+        )
+    if whole := [look.backbone for look in (config.glance, config.focus) if look and look.clipwise]:
+        raise ConfigError(
+            f"backbone is {', '.join(whole)}: a network of whole clips is no graph yet; infer with --engine torch"
         )
     chosen = config.focus is not None and config.where == "policy"
     found = [_look("glance", model.glance_net, config, config.glance.side, maps=chosen)]

@@ -66,7 +66,9 @@ def costs_of(model: GFNet) -> tuple[float, ...]:
 
 
 def count_macs(model: GFNet) -> LookMacs:
-    """Run one frame of zeros and count; torch's counter knows convolutions and matrix products (2 FLOPs a MAC)."""
+    """Run zeros and count: one frame, or where a part reads a clip at once all of it, and a frame's share is told.
+
+    torch's counter knows convolutions and matrix products (2 FLOPs a MAC)."""
     import torch
 
     with torch.inference_mode():
@@ -82,27 +84,26 @@ def _counted(model: GFNet) -> LookMacs:
 
     config, device, each = model.config, device_of(model), model.config.looks_per_frame
     frame = torch.zeros(1, 1, 3, config.frame_side, config.frame_side, device=device)
-    glances = config.frames if config.policy in OF_A_CLIP else 1  # which such a policy reads at once
-    middle = frame.new_full((1, each, 2), 0.5)
+    glances = config.frames if config.policy in OF_A_CLIP or config.glance.clipwise else 1
+    aimed = config.looks if config.focus is not None and config.focus.clipwise else 1
+    seen, frames = (frame.expand(-1, n, -1, -1, -1) for n in (glances, aimed if config.focus else glances))
+    middle = frame.new_full((1, aimed * each, 2), 0.5)
     with FlopCounterMode(display=False) as counter:  # an oracle's centres must be forced
-        model(
-            frame,
-            glance_frames=None if glances == 1 else frame.expand(-1, glances, -1, -1, -1),
-            centres=None if config.where in ("policy", "cam") else middle,
-        )
+        model(frames, glance_frames=seen, centres=None if config.where in ("policy", "cam") else middle)
     counts = counter.get_flop_counts()
 
     def gmacs(part: str) -> float:
         return float(sum(counts.get(f"{type(model).__name__}.{part}", {}).values())) / 2e9
 
-    looks = LookMacs(gmacs("glance_net") / glances, gmacs("policy") / each / glances, gmacs("focus_net") / each, 0.0)
+    focus = gmacs("focus_net") / each / aimed
+    looks = LookMacs(gmacs("glance_net") / glances, gmacs("policy") / each / glances, focus, 0.0)
     if config.image:  # a step's classifier may be larger than the one before: the mean of all
         mean = gmacs("aggregator") / config.steps
         return replace(looks, aggregate=mean, gather=mean)
     aggregate = 0.0
     if model.focus_net is not None:
-        patch, _ = model.focus(frame, middle[:, :1])
+        patch, _ = model.focus(frames, middle[:, :aimed])
         with FlopCounterMode(display=False) as alone:
-            model.aggregate(None, focus=patch, centres=middle[:, :1])
-        aggregate = float(alone.get_total_flops()) / 2e9
-    return replace(looks, aggregate=aggregate, gather=gmacs("aggregator") - each * aggregate)
+            model.aggregate(None, focus=patch, centres=middle[:, :aimed])
+        aggregate = float(alone.get_total_flops()) / 2e9 / aimed
+    return replace(looks, aggregate=aggregate, gather=(gmacs("aggregator") - aimed * each * aggregate) / glances)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gfnet_video.errors import CheckpointError, ConfigError, unknown
+from gfnet_video.nn.clip_backbone import ClipBackbone
 from gfnet_video.nn.families import create, dissect
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.shift import both_shift, causal_shift, run_block, run_shifted, takes_shift
@@ -154,12 +155,14 @@ def shifted_convs(backbone: Backbone) -> set[str]:
     return found
 
 
-def load_backbone(backbone: Backbone, weights: dict[str, Tensor], *, source: str) -> None:
-    """Fill a backbone from a whole timm network's state dict (timm's names); what was cut away is ignored.
+def load_backbone(backbone: Backbone | ClipBackbone, weights: dict[str, Tensor], *, source: str) -> None:
+    """Fill a backbone from a whole network's state dict, under timm's names or pytorchvideo's; what was cut away is
+    ignored.
 
     Raises CheckpointError with the names that are missing or misshapen.
     """
-    names, wanted = backbone.timm_names, backbone.state_dict()
+    wanted = backbone.state_dict()
+    names = backbone.timm_names if isinstance(backbone, Backbone) else {k: k for k in wanted}
     wrong = [k for k, v in wanted.items() if names[k] not in weights or weights[names[k]].shape != v.shape]
     if wrong:
         raise CheckpointError(f"weights from {source} lack or misshape {len(wrong)} tensors, first {wrong[:3]}")

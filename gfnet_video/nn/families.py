@@ -15,6 +15,7 @@ from timm.models.resnet import ResNet
 from torch import nn
 
 from gfnet_video.errors import ConfigError
+from gfnet_video.nn.clip_backbone import PUBLISHED
 from gfnet_video.nn.shift import known_block
 
 KNOWN = "ResNet, ResNeXt, MobileNetV2 and V3, EfficientNet and its lite ones, RegNet, DenseNet"
@@ -46,9 +47,12 @@ def create(name: str) -> nn.Module:
     if name in UNNAMED:
         return UNNAMED[name]()
     if not timm.is_model(name):
-        near = difflib.get_close_matches(name, [*timm.list_models(), *UNNAMED], n=1)
+        near = difflib.get_close_matches(name, [*timm.list_models(), *UNNAMED, *PUBLISHED], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ";"
-        raise ConfigError(f"unknown backbone {name!r}{hint} expected timm's name of a {KNOWN}")
+        raise ConfigError(
+            f"unknown backbone {name!r}{hint} expected timm's name of a {KNOWN}, or of pytorchvideo's "
+            f"{', '.join(PUBLISHED)}"
+        )
     net: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
     return net
 

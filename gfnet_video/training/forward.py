@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from gfnet_video.config import TrainConfig
 from gfnet_video.model import GFNet
 from gfnet_video.nn.backbone import Backbone, Buffers
+from gfnet_video.nn.clip_backbone import ClipBackbone
 from gfnet_video.training.dice import Share
 
 Forwards = Mapping[nn.Module, Callable[..., Any]]
@@ -31,7 +32,7 @@ def fast_forwards(model: GFNet, how: TrainConfig) -> Forwards:
     return {look.backbone: _fast(look.backbone, how) for look in looks}
 
 
-def _fast(backbone: Backbone, how: TrainConfig) -> Callable[..., Seen]:
+def _fast(backbone: Backbone | ClipBackbone, how: TrainConfig) -> Callable[..., Seen]:
     inner: Callable[..., Seen] = torch.compile(backbone.forward) if how.compile else backbone.forward
     if how.precision == "float32":
         return inner

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import timm
 import torch
+from pytorchvideo.models import hub
 from safetensors.torch import save_file
 from torch import Tensor
 
 from gfnet_video.checkpoint import load
 from gfnet_video.cli.train import config_path
-from gfnet_video.config import TrainConfig, load_config
+from gfnet_video.config import LookConfig, TrainConfig, load_config
 from gfnet_video.datasets.catalog import CATALOG
 from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
 from gfnet_video.model import GFNet
@@ -148,6 +149,63 @@ def test_packaged_weights_see() -> None:
         with torch.inference_mode():
             pooled = model.glance_net.backbone(normalise(pixels, (0.5,) * 3, (0.5,) * 3), None)[2]
         assert int((pooled @ weight.T + bias).argmax()) in classes
+
+
+def published(path: Path, *, name: str = "x3d_xs") -> dict[str, Tensor]:
+    """A file in the form in which pytorchvideo publishes its networks of Kinetics, of random weights."""
+    torch.manual_seed(6)
+    weights = getattr(hub, name)().state_dict()
+    torch.save({"model_state": weights}, path)
+    return dict(weights)
+
+
+def clip_model(*, alone: bool = False) -> GFNet:
+    focus = LookConfig("x3d_s", 48, shift=False)
+    if alone:
+        return GFNet(models.config(glance=focus, focus=None, temporal="both"))
+    return GFNet(models.config(focus=focus, temporal="both", patch="shared", order="glance_first"))
+
+
+def holds(model: Any, weights: dict[str, Tensor]) -> bool:
+    """Whether a look's backbone has all of a published network's tensors but its classifier's."""
+    ours = model.backbone.state_dict()
+    assert set(ours) == {name for name in weights if not name.startswith("blocks.5.proj.")}
+    return all(torch.equal(value, weights[name]) for name, value in ours.items())
+
+
+def test_pytorchvideos_file_fills_a_network_of_whole_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: dict[str, Tensor]
+) -> None:
+    file = tmp_path / "X3D_XS.pyth"
+    kinetics, model, alone = published(file), clip_model(), clip_model(alone=True)
+    initialise(alone, TrainConfig((), initial=str(file)))
+    assert holds(alone.glance_net, kinetics)
+    initialise(model, TrainConfig((), initial="none", initial_focus=str(file)))
+    assert holds(model.focus_net, kinetics)
+    monkeypatch.setattr("gfnet_video.weights._from_timm", lambda name: weights)  # as if the hub could be asked
+    model = clip_model()
+    initialise(model, TrainConfig((), initial=str(file)))  # the file is for the focus, the glance has timm's
+    assert holds(model.focus_net, kinetics)
+    assert torch.equal(model.glance_net.backbone.stem[0].weight, weights["conv_stem.weight"])  # type: ignore
+    model = clip_model()
+    first = {k: v.clone() for k, v in model.focus_net.state_dict().items()}  # type: ignore[union-attr]
+    initialise(model, TrainConfig((), initial_focus="none"))
+    assert all(torch.equal(v, first[k]) for k, v in model.focus_net.state_dict().items())  # type: ignore[union-attr]
+    assert torch.equal(model.glance_net.backbone.stem[0].weight, weights["conv_stem.weight"])  # type: ignore
+
+
+@pytest.mark.parametrize("initial", ["timm", "package"])
+def test_a_network_of_whole_clips_has_no_weights_but_a_files(initial: str) -> None:
+    words = f"glance.backbone is x3d_s and begins from {initial}.*--set train.initial_glance=FILE.*initial_glance=none"
+    with pytest.raises(ConfigError, match=words):
+        initialise(clip_model(alone=True), TrainConfig((), initial=initial))
+
+
+def test_another_networks_file_does_not_fill_it(tmp_path: Path) -> None:
+    file = tmp_path / "SLOW_8x8_R50.pyth"
+    published(file, name="slow_r50")
+    with pytest.raises(CheckpointError, match=r"SLOW_8x8_R50\.pyth lack or misshape \d+ tensors, first \['blocks"):
+        initialise(clip_model(alone=True), TrainConfig((), initial=str(file)))
 
 
 def test_a_checkpoint_to_start_from_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
