@@ -12,8 +12,8 @@ from gfnet_video.cli.main import VERBS
 ABOUT = f"""{VERBS["bench"].help}
 
 CLIPS are files, folders or globs; without any, those that are bundled. All contenders take turns on them, round by
-round: the model with its exits and without, on each engine, one clip at a time and several; the static TSMs of its
-backbones; X3D-S.
+round: the model with its exits and without, on each engine, one clip at a time and several; static networks of its
+backbones; peers.
 """
 
 
@@ -28,6 +28,15 @@ backbones; X3D-S.
     "--chunk", "chunks", type=click.IntRange(min=1), multiple=True, help="Frames computed together.  [default: 1 and 4]"
 )
 @click.option("--engine", "engines", multiple=True, help="torch, onnxruntime, openvino.  [default: all installed]")
+@click.option(
+    "--peer",
+    "peers",
+    type=click.Choice(["x3d_xs", "x3d_s", "x3d_m", "slow_r50"]),
+    multiple=True,
+    default=["x3d_s"],
+    show_default=True,
+    help="A network of pytorchvideo to time beside them; again for more.",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
 @click.option(
     "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."
@@ -40,6 +49,7 @@ def command(
     batch: int,
     chunks: tuple[int, ...],
     engines: tuple[str, ...],
+    peers: tuple[str, ...],
     threads: int | None,
     confidence: float | None,
     as_json: bool,
@@ -51,6 +61,7 @@ def command(
     from gfnet_video.checkpoint import CLIPS
     from gfnet_video.evaluation.bench import bench, contenders_of, opened
     from gfnet_video.evaluation.bench_report import print_bench, report_of
+    from gfnet_video.evaluation.bench_rivals import Peer
     from gfnet_video.evaluation.bench_setting import setting_of
     from gfnet_video.inference.files import find_videos
 
@@ -62,7 +73,8 @@ def command(
     with opened(name, engines, threads, paths, told) as found:
         about = next(engine.about for engine, kind in found if kind == "gfnet")
         rule = None if confidence is None else about.rule.at(confidence)
-        rows = report_of(bench(contenders_of(found, rule, batches, chunks or (1, 4)), paths, rounds, told))
+        others = [Peer(peer, about.config.classes) for peer in dict.fromkeys(peers)]
+        rows = report_of(bench(contenders_of(found, rule, batches, chunks or (1, 4), others), paths, rounds, told))
         setting = setting_of(found, len(paths), rounds, threads)
     print_bench(rows, Console(stderr=as_json, width=None if sys.stdout.isatty() else 220))
     line = ", ".join(f"{key} {value}" for key, value in setting.items())

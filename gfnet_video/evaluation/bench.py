@@ -21,7 +21,7 @@ from gfnet_video.engines.opening import open_engine, open_exported
 from gfnet_video.engines.sessions import EXTRAS, installed
 from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError, unknown
-from gfnet_video.evaluation.bench_rivals import RANDOM, X3D, static_tsms
+from gfnet_video.evaluation.bench_rivals import RANDOM, Peer, static_tsms
 from gfnet_video.evaluation.bench_runs import Contender, Run, run_engine
 from gfnet_video.inference.export import export
 from gfnet_video.nn.exit_rule import ExitRule
@@ -73,7 +73,7 @@ def _batches(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
 def opened(
     name: str, engines: Sequence[str], threads: int | None, paths: Sequence[Path], told: Callable[[str], None]
 ) -> Iterator[list[tuple[Engine, str]]]:
-    """(engine, kind) of a model and of the static TSMs of its backbones, on each engine asked for, or all that are
+    """(engine, kind) of a model and of the static networks of its backbones, on each engine asked for, or all that are
     installed. What other engines than torch need is exported to a folder that is removed at the end.
 
     Raises ConfigError for an unknown engine, and what `export` and `open_engine` raise.
@@ -117,10 +117,14 @@ def _of_folder(folder: Path, engines: Sequence[str], threads: int | None) -> lis
 
 
 def contenders_of(
-    opened: Sequence[tuple[Engine, str]], rule: ExitRule | None, batches: Sequence[int], chunks: Sequence[int]
+    opened: Sequence[tuple[Engine, str]],
+    rule: ExitRule | None,
+    batches: Sequence[int],
+    chunks: Sequence[int],
+    peers: Sequence[Peer],
 ) -> list[Contender]:
     """Each model on each engine, at each batch and chunk, with its exits and at the first chunk without any; static
-    TSMs take a whole clip at once, which is when they are fastest. rule: in the place of the model's own."""
+    networks take a whole clip at once, which is when they are fastest. rule: in the place of the model's own."""
     found = []
     for engine, kind in opened:
         about = engine.about
@@ -134,8 +138,7 @@ def contenders_of(
             for chunk, exits, used in [*((c, "exits", own) for c in chunks), (chunks[0], "all looks", never)]:
                 run = partial(run_engine, engine, used, chunk)
                 found.append(Contender(f"{about.model}, {exits}", kind, engine.name, batch, chunk, run))
-    net = X3D(opened[0][0].about.config.classes)
-    return found + [net.contender(batch) for batch in batches]
+    return found + [peer.contender(batch) for peer in peers for batch in batches]
 
 
 def _peak_from_here() -> bool:

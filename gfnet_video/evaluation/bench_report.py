@@ -13,14 +13,17 @@ from rich.table import Table
 
 from gfnet_video.evaluation.bench import Scores
 from gfnet_video.evaluation.bench_runs import PARTS
+from gfnet_video.nn.clip_backbone import PUBLISHED
 
 NOTES = (
     "From file to answer, in milliseconds a clip; parts are means, and what is no part of them is in the total alone.",
-    "Ratio: total beside the named static TSM's at the same batch in the same round; median, least and most of the "
+    "Ratio: total beside the named static network's at the same batch in the same round; median, least and most of the "
     "rounds. Below 1 is faster. Measured, never worked out from GMACs.",
-    "Static TSMs have the model's own backbones on whole frames; they and X3D-S have random weights, on which time "
-    "does not depend: their answers mean nothing, and no accuracy is compared.",
-    "X3D-S sees 13 frames of 160 pixels, its own setting. Side by side, clips stop when the last of them is sure.",
+    "Static networks have the model's own backbones on whole frames; they and those of pytorchvideo have random "
+    "weights, on which time does not depend: their answers mean nothing, and no accuracy is compared.",
+    "Networks of pytorchvideo see what they are published on: "
+    + ", ".join(f"{s.title} {s.frames} frames of {s.side} pixels" for s in PUBLISHED.values())
+    + ". Side by side, clips stop when the last of them is sure.",
     "MB: the highest resident memory of the whole process, with all models loaded, in the contender's turns.",
 )
 
@@ -31,7 +34,7 @@ def report_of(scores: Sequence[Scores]) -> list[dict[str, Any]]:
 
 
 def _baseline(score: Scores, scores: Sequence[Scores]) -> Scores | None:
-    """The first static TSM, that of the focus' backbone, at the same batch: on the same engine, else on torch's."""
+    """The first static network, that of the focus' backbone, at the same batch: on the same engine, else on torch's."""
     mine = score.contender
     statics = [s for s in scores if s.contender.kind == "static" and s.contender.batch == mine.batch]
     same = [s for s in statics if s.contender.engine == mine.engine]

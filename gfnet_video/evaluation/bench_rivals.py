@@ -1,35 +1,39 @@
-"""Whom a model is timed against: static TSMs of its own backbones, and X3D-S; with random weights, for time does not
-depend on them, and so of no accuracy."""
+"""Whom a model is timed against: static networks of its own backbones, and pytorchvideo's; with random weights, for
+time does not depend on them, and so of no accuracy."""
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gfnet_video.checkpoint import Card, Recogniser
 from gfnet_video.config import Config, LookConfig, ModelConfig, TrainConfig
+from gfnet_video.errors import ConfigError, unknown
 from gfnet_video.evaluation.bench_runs import Contender, Run
 from gfnet_video.inference.reading import in_order
 from gfnet_video.inference.runner import claimed_frames, open_video
+from gfnet_video.nn.clip_backbone import PUBLISHED, create_whole
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.video.samplers import uniform_indices
 from gfnet_video.video.transforms import normalise, resize_crop
 
 RANDOM = "random weights"
-X3D_FRAMES, X3D_SIDE = 13, 160  # X3D-S (Feichtenhofer, CVPR 2020, arXiv 2004.04730)
 
 
 def static_tsm(config: ModelConfig, look: LookConfig) -> Recogniser:
-    """A TSM with the backbone, stride and pooling of one of a model's looks, on whole frames of its frame_side."""
-    whole = LookConfig(look.backbone, side=config.frame_side, stride=look.stride, pool=look.pool)
+    """A TSM with the backbone, stride and pooling of one of a model's looks, on whole frames of its frame_side.
+
+    A backbone that reads whole clips is none, and is that network itself.
+    """
+    whole = LookConfig(
+        look.backbone, side=config.frame_side, stride=look.stride, pool=look.pool, shift=not look.clipwise
+    )
     static = ModelConfig(
         classes=config.classes,
         frames=config.frames,
@@ -38,8 +42,10 @@ def static_tsm(config: ModelConfig, look: LookConfig) -> Recogniser:
         short_side=config.short_side,
         factors=config.factors,
         shift_div=config.shift_div,
+        temporal="both" if look.clipwise else "causal",
     )
-    name = f"static TSM {look.backbone} at {config.frame_side}, stride {look.stride} {look.pool}"
+    kind = "static" if look.clipwise else "static TSM"
+    name = f"{kind} {look.backbone} at {config.frame_side}, stride {look.stride} {look.pool}"
     card = Card(
         Config("none", static, TrainConfig(()), name),
         tuple(str(i) for i in range(config.classes)),
@@ -56,51 +62,44 @@ def static_tsms(config: ModelConfig) -> list[Recogniser]:
     return [static_tsm(config, look) for look in looks.values()]
 
 
-class X3D:
-    """pytorchvideo's X3D-S on 13 frames of 160 pixels, its own sampling and normalising; torch, on the CPU."""
+class Peer:
+    """A network of pytorchvideo on the clips it is published on, sampled and normalised its own way; torch, on the CPU.
 
-    def __init__(self, classes: int) -> None:
-        self.net = _x3d(classes)
-        clip = torch.zeros(1, 3, X3D_FRAMES, X3D_SIDE, X3D_SIDE)
-        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            self.net(clip)
+    Raises ConfigError for an unknown name.
+    """
+
+    def __init__(self, name: str, classes: int) -> None:
+        if name not in PUBLISHED:
+            raise ConfigError(unknown("peer", name, PUBLISHED))
+        self.setting = PUBLISHED[name]
+        frames, side = self.setting.frames, self.setting.side
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.net = create_whole(name, frames=frames, side=side, classes=classes).eval()
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:  # of shapes, nothing is computed
+            deepcopy(self.net).to("meta")(torch.zeros(1, 3, frames, side, side, device="meta"))
         self.gmacs = counter.get_total_flops() / 2e9
 
     @torch.inference_mode()
     def run(self, paths: Sequence[Path]) -> Run:
         """Decode, preprocess and run so many clips at once. Raises VideoError."""
         began = perf_counter()
-        decoded = [_decoded(path) for path in paths]
+        decoded = [_decoded(path, self.setting.frames) for path in paths]
         then = perf_counter()
-        clips = torch.stack([normalise(_cut(d), (0.45,) * 3, (0.225,) * 3) for d in decoded]).transpose(1, 2)
+        small = [resize_crop(frames, frame_side=self.setting.side) for frames in decoded]
+        clips = torch.stack([normalise(frames, (0.45,) * 3, (0.225,) * 3) for frames in small]).transpose(1, 2)
         ready = perf_counter()
         self.net(clips)
         end = perf_counter()
         seconds = {"decode": then - began, "preprocess": ready - then, "network": end - ready, "total": end - began}
-        return Run(len(paths), seconds, self.gmacs, X3D_FRAMES)
+        return Run(len(paths), seconds, self.gmacs, self.setting.frames)
 
     def contender(self, batch: int) -> Contender:
-        return Contender("X3D-S (pytorchvideo)", "other", "torch", batch, X3D_FRAMES, self.run, RANDOM)
+        """Among those that take turns, at this batch."""
+        name = f"{self.setting.title} (pytorchvideo)"
+        return Contender(name, "other", "torch", batch, self.setting.frames, self.run, RANDOM)
 
 
-def _decoded(path: Path) -> np.ndarray:
+def _decoded(path: Path, frames: int) -> np.ndarray:
     with open_video(path) as video:
-        return np.stack(list(in_order(video, uniform_indices(claimed_frames(video), X3D_FRAMES))))
-
-
-def _cut(frames: np.ndarray) -> torch.Tensor:
-    return resize_crop(frames, frame_side=X3D_SIDE)
-
-
-def _x3d(classes: int) -> nn.Module:
-    with warnings.catch_warnings():  # of torch's own deprecations, which pytorchvideo has not followed
-        warnings.simplefilter("ignore")
-        logging.getLogger("pytorchvideo").setLevel(logging.ERROR)
-        from pytorchvideo.models.x3d import create_x3d
-
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            net: nn.Module = create_x3d(
-                input_clip_length=X3D_FRAMES, input_crop_size=X3D_SIDE, model_num_class=classes
-            ).eval()
-        return net
+        return np.stack(list(in_order(video, uniform_indices(claimed_frames(video), frames))))

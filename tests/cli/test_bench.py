@@ -9,9 +9,11 @@ import pytest
 
 from gfnet_video.checkpoint import load
 from gfnet_video.cli.main import run
+from gfnet_video.config import LookConfig
 from gfnet_video.engines.macs import costs_of
 from gfnet_video.engines.torch_engine import TorchEngine
-from gfnet_video.evaluation.bench_rivals import static_tsm
+from gfnet_video.errors import ConfigError
+from gfnet_video.evaluation.bench_rivals import Peer, static_tsm, static_tsms
 from gfnet_video.evaluation.bench_runs import PARTS, run_engine
 from gfnet_video.inference.runner import predict
 from tests import models
@@ -23,12 +25,13 @@ def test_all_take_turns_and_the_parts_add_up(
 ) -> None:
     other = encode(tmp_path / "other.mp4", 20)
     args = ["--model", checkpoint, "--engine", "torch", "--rounds", "1", "--chunk", "1", "--batch", "2", "--json"]
+    args += ["--peer", "x3d_s", "--peer", "x3d_xs"]
     assert run(["bench", *map(str, (clip, other, *args)), "--confidence", "0.01"]) == 0
     out, err = capfd.readouterr()
     found = json.loads(out)
     rows = {(r["name"].rpartition(", ")[2], r["batch"]): r for r in found["contenders"]}
     statics = {"stride 16 max_mean", "stride 32 mean"}  # of the glance and of the focus, at the frame's side
-    names = {"exits", "all looks", *statics, "X3D-S (pytorchvideo)"}
+    names = {"exits", "all looks", *statics, "X3D-S (pytorchvideo)", "X3D-XS (pytorchvideo)"}
     assert set(rows) == {(name, batch) for name in names for batch in (1, 2)} and len(found["contenders"]) == len(rows)
     for row in found["contenders"]:
         ms = row["ms"]
@@ -36,6 +39,7 @@ def test_all_take_turns_and_the_parts_add_up(
         assert ms["decode"]["mean"] > 0 and sum(ms[p]["mean"] for p in PARTS) <= ms["total"]["mean"]
         assert ms["total"]["p50"] <= ms["total"]["p95"] and len(row["ms_rounds"]) == 1
         assert row["ratio"]["to"] == "static TSM mobilenetv2_050 at 64, stride 32 mean on torch" and row["gmacs"] > 0
+    assert [rows[f"X3D-{k} (pytorchvideo)", 1]["frames"] for k in ("XS", "S")] == [4, 13]
     costs = costs_of(load(checkpoint))
     assert rows["exits", 1]["gmacs"] == pytest.approx(costs[0]) and rows["exits", 1]["frames"] == 1
     assert rows["all looks", 2]["gmacs"] == pytest.approx(costs[-1]) and rows["all looks", 2]["frames"] == 6
@@ -64,6 +68,32 @@ def test_the_static_tsm_sees_whole_frames_with_the_same_backbone() -> None:
     made = static_tsm(config, config.focus).config
     assert (made.glance.backbone, made.glance.side, made.glance.stride) == ("resnet10t", models.SIDE, 32)
     assert made.focus is None and made.glance.shift and made.frames == config.frames
+
+
+def test_of_a_network_of_whole_clips_the_static_one_is_itself() -> None:
+    whole = LookConfig("x3d_xs", 48, shift=False)
+    config = models.config(focus=whole, temporal="both", patch="shared", order="glance_first")
+    one, other = static_tsms(config)
+    made = one.config
+    assert (made.glance.backbone, made.glance.side, made.temporal) == ("x3d_xs", models.SIDE, "both")
+    assert (made.focus, made.frames, made.steps) == (None, config.frames, 1)
+    assert one.card.config.name == "static x3d_xs at 64, stride 32 mean"
+    assert other.card.config.name == "static TSM mobilenetv2_050 at 64, stride 16 max_mean"
+
+
+def test_peers_are_pytorchvideos_networks_on_what_they_are_published_on(clip: Path) -> None:
+    """Slow-R50 on 8 frames of 256 pixels: 54.52 in pytorchvideo's model zoo."""
+    peer = Peer("slow_r50", models.CLASSES)
+    ran = peer.run([clip])
+    assert ran.gmacs == peer.gmacs == pytest.approx(54.52, rel=1e-3)
+    assert ran.frames == 8 and ran.seconds["network"] > 0
+    with pytest.raises(ConfigError, match="unknown peer 'x3d_l'; did you mean 'x3d_"):
+        Peer("x3d_l", models.CLASSES)
+
+
+def test_a_peer_nobody_knows_is_a_usage_error(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", str(clip), "--peer", "slow_r5"]) == 2
+    assert "'slow_r5' is not one of 'x3d_xs', 'x3d_s', 'x3d_m', 'slow_r50'" in capfd.readouterr().err
 
 
 def test_an_engine_nobody_knows_is_a_usage_error(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
