@@ -87,6 +87,8 @@ class ModelConfig:
     where: what says where the patches are: the "policy"; "cam", without one: where the class-activation map of the
     glance's answer peaks; or a control: the "centre" of the frame, "random" places, an "oracle", the data's own truth.
     looks_per_frame: focus looks at each frame, each of them a step.
+    patch_sides: sides of the focus' patches that one model learns, a batch at a time; inference chooses (--patch-side),
+    and takes the focus' own, which is among them, where it does not. Empty: that one alone.
     aggregator: "mean" of what the looks say with what the patches' track tells, a "gru" over their features, or the
     plain "sum" of both kinds' means, as AdaFocus has it and, without a focus, TSM. In image mode "gru_steps" over the
     looks, with the glance's own logits at first ("gru_steps_own_first"), or a "cascade": a classifier for each step.
@@ -119,6 +121,7 @@ class ModelConfig:
     policy_hidden: int = 24
     policy_sees: str = "past"
     looks_per_frame: int = 1
+    patch_sides: tuple[int, ...] = ()
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     policy: str = "heat"
@@ -153,10 +156,10 @@ class ModelConfig:
             self._check_clipwise()
         if self.focus is not None:
             self._check_focus()
-        elif self.where != "policy" or self.looks_per_frame > 1:
+        elif self.where != "policy" or self.looks_per_frame > 1 or self.patch_sides:
             raise ConfigError(
-                f"where is {self.where} and looks_per_frame {self.looks_per_frame}, but without a focus there is no "
-                "patch; leave them out"
+                f"where is {self.where}, looks_per_frame {self.looks_per_frame} and patch_sides "
+                f"{list(self.patch_sides)}, but without a focus there is no patch; leave them out"
             )
         for name, look in (("glance", self.glance), ("focus", self.focus)):
             if look is not None and not 0 < look.side <= self.frame_side:
@@ -164,6 +167,13 @@ class ModelConfig:
 
     def _check_focus(self) -> None:
         """Which orders, shifts and patches go together."""
+        assert self.focus is not None
+        fitting = {side for side in self.patch_sides if 0 < side <= self.frame_side}
+        if len(fitting) < len(self.patch_sides) or self.focus.side not in self.sides:
+            raise ConfigError(
+                f"patch_sides is {list(self.patch_sides)}; expected different sides from 1 to frame_side "
+                f"({self.frame_side}), focus.side ({self.focus.side}) among them"
+            )
         if self.patch == "shared" and self.order != "glance_first":
             raise ConfigError(f"patch is shared and order {self.order}; a shared patch is picked after all glances")
         if self.temporal == "both" and self.patch != "shared":
@@ -229,6 +239,11 @@ class ModelConfig:
     def image(self) -> bool:
         """Whether this is image mode: one frame, looked at again and again."""
         return self.policy_sees == "latest"
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The sides that patches may have; none without a focus."""
+        return () if self.focus is None else self.patch_sides or (self.focus.side,)
 
     @property
     def timeless(self) -> bool:

@@ -6,6 +6,9 @@ Letters: B videos, T frames, k frames of one call, C channels, H W pixels, K cla
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
+from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +30,7 @@ from gfnet_video.nn.step_aggregators import Cascade, GRUSteps, Seen
 from gfnet_video.records import Features, Looks, Step
 from gfnet_video.walk import steps_of
 
+Model = TypeVar("Model", bound="GFNet")
 AnyAggregator = Aggregator | GRUAggregator | SumAggregator | GRUSteps | Cascade
 
 
@@ -85,7 +89,7 @@ class GFNet(nn.Module):
         self.room = 1.0
         if config.focus is not None:
             self.focus_net = Look(config.focus, config)
-            self.room = max((config.frame_side - config.focus.side) / config.frame_side, 1e-6)
+            self.room = room_of(config)
             if config.where == "cam":
                 self.policy = Peak(room=self.room)
             elif config.where != "policy":
@@ -129,6 +133,25 @@ class GFNet(nn.Module):
     def glances_first(self) -> bool:
         """Whether the whole clip is glanced at before the first focus look."""
         return self.config.glances_first
+
+    def at_side(self: Model, side: int | None) -> Model:
+        """This model with patches of another side: the same tensors, but another room for patches to lie in.
+
+        None: as it is. Raises ConfigError naming the known sides, for another than these.
+        """
+        if side not in (None, *self.config.sides):
+            known = f"it has {', '.join(map(str, self.config.sides))}" if self.config.sides else "it has no focus"
+            raise ConfigError(f"patch side {side} is none that this model has learned; {known} (model.patch_sides)")
+        if self.config.focus is None or side in (None, self.config.focus.side):
+            return self
+        other = copy(self)
+        other._modules = dict(self._modules)
+        other.config = replace(self.config, focus=replace(self.config.focus, side=side))
+        other.room = room_of(other.config)
+        if isinstance(self.policy, Policy | Peak):
+            other.policy = copy(self.policy)
+            other.policy.room = other.room
+        return other
 
     # -- the four looks ---------------------------------------------------------------------------------------------
 
@@ -316,6 +339,12 @@ class GFNet(nn.Module):
         count = "1" if self.config.image else "T"
         if frames.ndim != 5 or frames.shape[2:] != (3, side, side) or (self.config.image and frames.shape[1] != 1):
             raise ConfigError(f"frames have shape {tuple(frames.shape)}; expected (B, {count}, 3, {side}, {side})")
+
+
+def room_of(config: ModelConfig) -> float:
+    """The part of the frame's side that is left for a patch to move in."""
+    assert config.focus is not None
+    return max((config.frame_side - config.focus.side) / config.frame_side, 1e-6)
 
 
 def parted(clips: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor | None]:

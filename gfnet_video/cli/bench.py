@@ -8,6 +8,7 @@ import click
 
 from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import VERBS
+from gfnet_video.cli.options import patch_side
 
 ABOUT = f"""{VERBS["bench"].help}
 
@@ -27,6 +28,7 @@ backbones; peers.
 @click.option(
     "--chunk", "chunks", type=click.IntRange(min=1), multiple=True, help="Frames computed together.  [default: 1 and 4]"
 )
+@patch_side
 @click.option("--engine", "engines", multiple=True, help="torch, onnxruntime, openvino.  [default: all installed]")
 @click.option(
     "--peer",
@@ -48,6 +50,7 @@ def command(
     rounds: int,
     batch: int,
     chunks: tuple[int, ...],
+    side: int | None,
     engines: tuple[str, ...],
     peers: tuple[str, ...],
     threads: int | None,
@@ -70,7 +73,7 @@ def command(
 
     paths = find_videos(clips or [str(CLIPS)])
     batches = sorted({1, min(batch, len(paths))})
-    with opened(name, engines, threads, paths, told) as found:
+    with opened(name, engines, threads, paths, told, side) as found:
         about = next(engine.about for engine, kind in found if kind == "gfnet")
         rule = None if confidence is None else about.rule.at(confidence)
         others = [Peer(peer, about.config.classes) for peer in dict.fromkeys(peers)]

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from gfnet_video.cli.main import VERBS
+from gfnet_video.cli.options import patch_side
 from gfnet_video.cli.percent import percent
 
 ABOUT = f"""{VERBS["calibrate"].help}
@@ -44,6 +45,7 @@ With --budget it spends a given computation where it brings the most right answe
     show_default=True,
     help="How sure it is that no more are harmed.",
 )
+@patch_side
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -55,6 +57,7 @@ def command(
     budget: float | None,
     max_drop: float,
     confidence: float,
+    side: int | None,
 ) -> None:
     import json
 
@@ -68,7 +71,7 @@ def command(
         raise click.UsageError(f"--budget and --{asked[0].replace('_', '-')} exclude each other")
     goal = Risk(max_drop, confidence) if budget is None else Budget(budget)
     opened = open_held_out(load(model).card, source, data_name, split, data=data)
-    result = calibrate_folder(model, opened, split, goal)
+    result = calibrate_folder(model, opened, split, goal, side)
     click.echo(json.dumps(result, indent=1))
     click.echo(in_words(result), err=True)
 

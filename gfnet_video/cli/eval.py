@@ -8,6 +8,7 @@ import click
 
 from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import VERBS
+from gfnet_video.cli.options import patch_side
 
 
 @click.command("eval", help=VERBS["eval"].help)
@@ -30,6 +31,7 @@ from gfnet_video.cli.main import VERBS
     show_default=True,
     help="exits: as it infers; centre: one clip, centre crop, all looks; full: two clips, three squares of the frame.",
 )
+@patch_side
 @click.option("--device", default="auto", show_default=True, help="auto: a GPU where there is one; or cpu, cuda:1.")
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="The first N clips only.")
@@ -53,6 +55,7 @@ def command(
     confidence: float | None,
     no_exit: bool,
     protocol: str,
+    side: int | None,
     device: str,
     batch: int,
     limit: int | None,
@@ -79,11 +82,12 @@ def command(
         raise click.UsageError(
             f"--protocol {protocol} takes all looks of every view; --confidence, --rows, --curve and --cache go without"
         )
-    model = load(name).to(pick_device(device))
+    model = load(name).at_side(side).to(pick_device(device))
     opened = open_held_out(model.card, source, data_name, split, data=data, class_file=classes)
     manifest = opened.manifest(split, model.card.classes)
     manifest = manifest if limit is None else manifest.head(limit)
-    about = {"model": str(name), "dataset": opened.name, "split": split}
+    about: dict[str, object] = {"model": str(name), "dataset": opened.name, "split": split}
+    about |= {} if side is None else {"patch_side": side}
     if protocol != "exits":
         measured = evaluate_views(model, manifest, protocol, batch=batch)
         click.echo(json.dumps(about | measured, indent=1))

@@ -12,6 +12,7 @@ ABOUT = f"""{VERBS["export"].help}
 
 DIR is a new folder: `gfnet-video infer --model DIR` runs it, without loading PyTorch. Before it is written, every
 installed engine that runs it is compared with PyTorch on real clips; where they differ, nothing is written.
+Of a model that has learned several sides of patches, the graphs take that of its focus (model.focus.side).
 """
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gfnet_video.cli.main import VERBS
+from gfnet_video.cli.options import patch_side
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +31,7 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.option("--no-exit", is_flag=True, help="Take all looks.")
 @click.option("--reader", default="auto", show_default=True, help="auto, decord or pyav.")
 @click.option("--chunk", type=click.IntRange(min=1), default=1, show_default=True, help="Frames computed together.")
+@patch_side
 @click.option("--engine", default="auto", show_default=True, help="auto (the fastest), torch, onnxruntime or openvino.")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
 @click.option(
@@ -53,6 +55,7 @@ def command(
     no_exit: bool,
     reader: str,
     chunk: int,
+    side: int | None,
     engine: str,
     threads: int | None,
     limit_seconds: float | None,
@@ -81,7 +84,7 @@ def command(
         picture_format(picture)
     limits = None if limit_seconds is None else Limits(limit_seconds)
     paths = find_videos(inputs)
-    model = open_engine(name, engine, threads)
+    model = open_engine(name, engine, threads, side)
     notes = Console(stderr=True)
     outcomes: list[Outcome] = []
     options = Options(confidence, not no_exit, reader, chunk, ahead=ahead)

@@ -23,13 +23,14 @@ ENGINES = ("auto", "torch", "onnxruntime", "openvino")
 PROBE = 1.0  # seconds, of all candidates together
 
 
-def open_engine(name: str | Path, engine: str = "auto", threads: int | None = None) -> Engine:
+def open_engine(name: str | Path, engine: str = "auto", threads: int | None = None, side: int | None = None) -> Engine:
     """A model behind an engine: a checkpoint behind torch, an exported folder behind onnxruntime or openvino.
 
     auto: of the engines that run the folder and are installed, the one that a probe of a second finds the fastest.
     threads: how many the networks compute with, None for as many as there are processors; of torch the whole process's.
-    Raises ConfigError where the engine and the model do not go together, DependencyError where the engine's package is
-    not installed, CheckpointError for a folder that is damaged.
+    side: of the focus' patches, None for the model's own; an exported one has no other.
+    Raises ConfigError where engine or side and the model do not go together, DependencyError where the engine's package
+    is not installed, CheckpointError for a folder that is damaged.
     """
     if engine not in ENGINES:
         raise ConfigError(unknown("engine", engine, ENGINES))
@@ -39,9 +40,15 @@ def open_engine(name: str | Path, engine: str = "auto", threads: int | None = No
                 f"engine {engine} runs exported models; write one with `gfnet-video export {name} --to onnx DIR`, "
                 "and name DIR as the model"
             )
-        return _torch(name, threads)
+        return _torch(name, threads, side)
     folder, export = Path(name), read_export(Path(name))
     names = _candidates(folder, export, engine)
+    own = export.about.config.focus
+    if side is not None and (own is None or side != own.side):
+        raise ConfigError(
+            f"{folder} was exported {'without a focus' if own is None else f'with patches of side {own.side}'}, not "
+            f"{side}; name the checkpoint that it was made of, which may have learned others (model.patch_sides)"
+        )
     return fastest([open_exported(folder, export, n, threads) for n in names])
 
 
@@ -65,7 +72,7 @@ def open_exported(folder: Path, export: Export, engine: str, threads: int | None
     return Exported(export.about, looks, engine)
 
 
-def _torch(name: str | Path, threads: int | None) -> Engine:
+def _torch(name: str | Path, threads: int | None, side: int | None) -> Engine:
     import torch
 
     from gfnet_video.checkpoint import load
@@ -73,7 +80,7 @@ def _torch(name: str | Path, threads: int | None) -> Engine:
 
     if threads is not None:
         torch.set_num_threads(threads)
-    return TorchEngine(load(name))
+    return TorchEngine(load(name).at_side(side))
 
 
 def engine_of(model: Recogniser | Engine) -> Engine:

@@ -71,10 +71,16 @@ def _batches(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
 
 @contextmanager
 def opened(
-    name: str, engines: Sequence[str], threads: int | None, paths: Sequence[Path], told: Callable[[str], None]
+    name: str,
+    engines: Sequence[str],
+    threads: int | None,
+    paths: Sequence[Path],
+    told: Callable[[str], None],
+    side: int | None = None,
 ) -> Iterator[list[tuple[Engine, str]]]:
     """(engine, kind) of a model and of the static networks of its backbones, on each engine asked for, or all that are
-    installed. What other engines than torch need is exported to a folder that is removed at the end.
+    installed; side: of the model's patches, None for its own. What other engines than torch need is exported to a
+    folder that is removed at the end.
 
     Raises ConfigError for an unknown engine, and what `export` and `open_engine` raise.
     """
@@ -82,7 +88,7 @@ def opened(
         raise ConfigError(unknown("engine", wrong[0], ("torch", *EXTRAS)))
     wanted = engines or ["torch", *(e for e in EXTRAS if installed(e))]
     with TemporaryDirectory() as scratch:
-        first = open_engine(name, "auto", threads)
+        first = open_engine(name, "auto", threads, side)
         models = [first.model] if isinstance(first, TorchEngine) else []
         rivals, found = static_tsms(first.about.config), list[tuple[Engine, str]]()
         for kind, model in [*(("gfnet", m) for m in models), *(("static", m) for m in rivals)]:

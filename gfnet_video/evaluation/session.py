@@ -21,15 +21,19 @@ from gfnet_video.inference.validity import conditions
 from gfnet_video.nn.exit_rule import ExitRule
 
 
-def calibrate_folder(folder: Path, source: Source, split: str, goal: Risk | Budget) -> dict[str, Any]:
+def calibrate_folder(
+    folder: Path, source: Source, split: str, goal: Risk | Budget, side: int | None = None
+) -> dict[str, Any]:
     """Find the exit rule on a split and store it, with what it is valid for; returns what was found, in plain numbers.
+
+    side: of the patches, None for the focus' own; the rule then holds for that side.
 
     Measured on the clips that did not fit the temperatures: top1 with and without exits, mean exit step, GMACs, and
     how many exits harmed. A clip that cannot be read is left out and counted. Raises DataError, ConfigError,
     CheckpointError.
     """
     folder = find(folder)
-    model = load(folder)
+    model = load(folder).at_side(side)
     manifest = source.manifest(split, model.card.classes)
     steps = step_logits_of(model, open_clips(manifest, model.config, None))
     good, gmacs = readable(steps.logits), costs_of(model)

@@ -7,11 +7,14 @@ from gfnet_video.engines.engine import About
 
 
 def conditions(config: ModelConfig, precision: str, *, chunk: int = 1) -> dict[str, str | int]:
-    """What thresholds depend on beside the weights: sampler, frames a clip, order of looks, chunk, precision."""
+    """What thresholds depend on beside the weights: sampler, frames a clip, order of looks, patches' side, chunk,
+    precision."""
+    side = {} if config.focus is None else {"patch_side": config.focus.side}
     return {
         "sampler": config.sampler,
         "frames": config.frames,
         "order": config.order,
+        **side,
         "chunk": chunk,
         "precision": precision,
     }

@@ -94,7 +94,7 @@ def say_plan(config: Config, clips: int, console: Console) -> None:
     model, train = config.model, config.train
     looks = f"glance {model.glance.backbone} at {model.glance.side}"
     if model.focus is not None:
-        looks += f", focus {model.focus.backbone} at {model.focus.side} of {model.frame_side}"
+        looks += f", focus {model.focus.backbone} at {' or '.join(map(str, model.sides))} of {model.frame_side}"
     lines = [f"would train {config.name}: {looks}, {model.frames} frames, {model.classes} classes"]
     for stage in train.stages:
         steps = stage.epochs * (clips // stage.batch)

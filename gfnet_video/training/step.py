@@ -54,7 +54,7 @@ def losses(learning: Learning, turn: Turn, seen: Seen) -> Iterator[tuple[Tensor,
 
     Each is computed when those before have been taken. Rewards are compared within a clip, so they have no weights.
     """
-    model, stage = learning.model, turn.stage
+    model, stage = at_drawn_side(learning.model, turn.generator), turn.stage
     if stage.patches != "sampled":
         yield (_image if model.config.image else _clip)(model, turn, seen), None
         return
@@ -67,6 +67,12 @@ def losses(learning: Learning, turn: Turn, seen: Seen) -> Iterator[tuple[Tensor,
         return
     for loss, reward in ppo_losses(model, learning.critic, looked, stage, sigma=turn.sigma, generator=turn.generator):
         yield loss, float(reward)
+
+
+def at_drawn_side(model: GFNet, generator: torch.Generator) -> GFNet:
+    """The model with patches of one of its sides, as drawn for the batch."""
+    sides = model.config.sides
+    return model if len(sides) < 2 else model.at_side(sides[int(torch.randint(len(sides), (), generator=generator))])
 
 
 def _clip(model: GFNet, turn: Turn, seen: Seen) -> Tensor:

@@ -123,6 +123,7 @@ def test_calibrate_stores_the_rule_and_where_it_holds(forty: list[str], capfd: p
         "sampler": "uniform",
         "frames": 6,
         "order": "interleaved",
+        "patch_side": load(model).config.focus.side,
         "chunk": 1,
         "precision": "float32",
     }

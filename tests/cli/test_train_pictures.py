@@ -81,6 +81,40 @@ def test_exits_are_calibrated_on_pictures(pictures: Path) -> None:
     assert len(rule.thresholds) == 3 and min(rule.thresholds[:-1]) <= 1  # some exits are taken
 
 
+def test_image_mode_learns_several_sides_and_each_is_measured(
+    pictures: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """GFNet's own setting from its YAML to exits that are calibrated for a side."""
+    policy = STAGES[1] | {"tracks": 1, "learner": "ppo", "reward": "contrastive"}
+    model = SMALL["model"] | {"policy_sees": "latest", "policy": "gfnet_conv", "aggregator": "gru_steps"}
+    model |= {"aggregator_hidden": 16, "policy_hidden": 16, "patch_sides": [24, 32]}
+    stages = [STAGES[0], policy, STAGES[2]]
+    Path("image.yaml").write_text(
+        yaml.safe_dump(SMALL | {"model": model, "train": {"initial": "none", "stages": stages}})
+    )
+    for split in ("train", "val", "calibration"):
+        shutil.copytree(pictures, Path("parted") / split)
+    args = ["--dataset", "imagefolder", "--data", "parted"]
+    assert run(["train", *args, "--config", "image.yaml", "--dry-run"]) == 0
+    assert "at 24 or 32 of 48" in capfd.readouterr().out
+    assert run(["train", *args, "--config", "image.yaml"]) == 0
+    folder, found = "runs/parted/model", {}
+    for side in (24, 32):
+        capfd.readouterr()
+        assert run(["eval", "--model", folder, *args, "--split", "dev", "--no-exit", "--patch-side", str(side)]) == 0
+        found[side] = json.loads(capfd.readouterr().out)
+    assert found[24]["gmacs"] < found[32]["gmacs"] and found[24]["patch_side"] == 24 and found[24]["steps"] == 3
+    assert found[32]["top1"] == load(folder).card.results["dev"]["top1"]
+    assert run(["calibrate", folder, *args, "--budget", "0.002", "--patch-side", "24"]) == 0
+    held = load(folder).card.valid_for
+    assert held["patch_side"] == 24
+    capfd.readouterr()
+    one = str(next((pictures / "dark").glob("*.png")))
+    assert run(["infer", one, "--model", folder, "--jsonl"]) == 0
+    (said,) = json.loads(capfd.readouterr().out)["warnings"]
+    assert said == "thresholds were found for patch_side 24, used with 32"
+
+
 def test_folders_of_numbered_pictures_below_train_are_classes(pictures: Path) -> None:
     """Without the name of the data set, each folder of them would be one clip of frames."""
     for split in ("train", "val"):

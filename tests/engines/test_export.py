@@ -73,6 +73,12 @@ def test_a_stream_says_what_torch_says(exported: Path, checkpoint: Path) -> None
     assert done.returncode == 0, done.stderr
 
 
+def test_an_exported_model_has_the_side_of_its_focus_alone(exported: Path) -> None:
+    assert open_engine(exported, "onnxruntime", 1, 32).about.config == open_engine(exported).about.config
+    with pytest.raises(ConfigError, match="was exported with patches of side 32, not 24; name the checkpoint"):
+        open_engine(exported, side=24)
+
+
 def test_infer_runs_it_without_torch_and_exits(exported: Path, checkpoint: Path, clip: Path) -> None:
     plain = "import sys; from gfnet_video.cli.main import main; main(sys.argv[1:])"
     for args in (("--no-exit",), ("--confidence", 0.01), ("--chunk", 4)):

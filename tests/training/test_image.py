@@ -57,7 +57,7 @@ def images(dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@torch.inference_mode()
+@torch.no_grad()
 def test_walking_and_executed_exits_are_forward(kind: str) -> None:
     model, clip = made(torch.float64, aggregator=kind), images(torch.float64)
     looks = model(clip)
@@ -286,7 +286,8 @@ def run(folder: Path, kill_at: tuple[int, ...] = (), **changes: object) -> GFNet
 
 def test_killed_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "SAVE_EVERY", 0.0)
-    whole, broken = run(tmp_path / "whole"), run(tmp_path / "broken", kill_at=(5, 4))
+    sides = {"patch_sides": (24, 32)}  # drawn for each batch
+    whole, broken = run(tmp_path / "whole", **sides), run(tmp_path / "broken", (5, 4), **sides)
     start = test_trainer.fresh(models.image()).state_dict()
     for name, value in whole.state_dict().items():
         assert torch.equal(value, broken.state_dict()[name]), name
