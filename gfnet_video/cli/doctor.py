@@ -17,7 +17,6 @@ from gfnet_video.cli.main import VERBS
 
 NEEDED = ("torch", "torchvision", "timm", "pytorchvideo", "decord2", "av", "numpy", "pillow", "safetensors", "click")
 OPTIONAL = ("onnxruntime", "onnx", "openvino", "huggingface_hub", "matplotlib", "scikit-learn", "scikit-image")
-FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")
 
 
 class Finding(NamedTuple):
@@ -87,22 +86,12 @@ def _libraries(versions: dict[str, str]) -> str:
 def _processor() -> str:
     import torch
 
+    from gfnet_video.engines.processor import features
     from gfnet_video.engines.sessions import cores
     from gfnet_video.evaluation.machine import processor
 
     known = f", torch uses {torch.backends.cpu.get_cpu_capability()} and {torch.get_num_threads()} threads"
-    return f"{processor()}, {cores()} cores, {' '.join(_features()) or 'features unknown'}{known}"
-
-
-def _features(file: Path = Path("/proc/cpuinfo")) -> list[str]:
-    """Which of the instructions that networks gain from the processor has, where the system lists them."""
-    try:
-        words = set(
-            re.findall(r"^(?:flags|Features)\s*:(.*)$", file.read_text(errors="replace"), re.MULTILINE)[0].split()
-        )
-    except (OSError, IndexError):
-        return []
-    return [name for name in FEATURES if name in words]
+    return f"{processor()}, {cores()} cores, {' '.join(features()) or 'features unknown'}{known}"
 
 
 def _gpu() -> str:

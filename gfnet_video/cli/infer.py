@@ -33,6 +33,7 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.option("--chunk", type=click.IntRange(min=1), default=1, show_default=True, help="Frames computed together.")
 @patch_side
 @click.option("--engine", default="auto", show_default=True, help="auto (the fastest), torch, onnxruntime or openvino.")
+@click.option("--precision", default=None, help="float32, bf16, int8 or auto (the faster).  [default: as written]")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
 @click.option(
     "--limit-seconds", type=float, default=None, help="Wall clock of decoding one video.  [default: 60 of several]"
@@ -57,6 +58,7 @@ def command(
     chunk: int,
     side: int | None,
     engine: str,
+    precision: str | None,
     threads: int | None,
     limit_seconds: float | None,
     ahead: bool,
@@ -84,7 +86,7 @@ def command(
         picture_format(picture)
     limits = None if limit_seconds is None else Limits(limit_seconds)
     paths = find_videos(inputs)
-    model = open_engine(name, engine, threads, side)
+    model = open_engine(name, engine, threads, side=side, precision=precision)
     notes = Console(stderr=True)
     outcomes: list[Outcome] = []
     options = Options(confidence, not no_exit, reader, chunk, ahead=ahead)

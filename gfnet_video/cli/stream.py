@@ -37,6 +37,7 @@ window. Ctrl-C ends it.
     help="Drop what comes too fast, and play files at their own speed.  [default: cameras and addresses drop]",
 )
 @click.option("--engine", default="auto", show_default=True, help="auto (the fastest), torch, onnxruntime or openvino.")
+@click.option("--precision", default=None, help="float32, bf16, int8 or auto (the faster).  [default: as written]")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
 @click.option("--jsonl", is_flag=True, help="One JSON object a line on stdout: label, gap, dropped, end, error.")
 def command(
@@ -47,6 +48,7 @@ def command(
     abstain: float,
     live: bool | None,
     engine: str,
+    precision: str | None,
     threads: int | None,
     jsonl: bool,
 ) -> int:
@@ -60,7 +62,7 @@ def command(
     from gfnet_video.inference.live import watch
     from gfnet_video.inference.stream import choices, warnings
 
-    model = open_engine(name, engine, threads)
+    model = open_engine(name, engine, threads, precision=precision)
     chosen = choices(model.about, every=every, confidence=confidence, abstain=abstain)
     say_vocabulary(model.about, Console(stderr=True))
     for warning in warnings(model.about, chosen, confidence=confidence):

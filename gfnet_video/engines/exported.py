@@ -23,6 +23,7 @@ from gfnet_video.nn.groups import in_groups
 from gfnet_video.video.pixels import cut_frame
 
 Arrays = dict[str, np.ndarray]
+HEAVY = ("glance", "focus")  # the networks; the other graphs take one look at a time and are small
 PARTS = {"gather": "aggregate"}  # whose time a graph's is, where it is not its own
 
 

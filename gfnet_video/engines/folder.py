@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gfnet_video.engines.engine import About
 from gfnet_video.engines.exported import graphs_needed
 from gfnet_video.errors import CheckpointError, ConfigError
-from gfnet_video.files import sha256_of
+from gfnet_video.files import sha256_of, write_text
+from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.strict import from_dict, to_dict
 
 NAME, FORMAT = "export.json", 1
@@ -20,14 +21,33 @@ READERS = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}  # fo
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """An exit rule that was found on the folder itself, run in this precision."""
+
+    precision: str
+    rule: ExitRule
+    valid_for: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Export:
-    """What a folder says of itself. form: a row of SUFFIXES. files: their SHA-256. parity: how near torch it was."""
+    """What a folder says of itself. form: a row of SUFFIXES. files: their SHA-256. parity: how near torch it was.
+
+    about.precision: what the graphs are written in. thresholds: one for each precision it was calibrated in.
+    """
 
     format: int
     form: str
     about: About
     files: dict[str, str]
     parity: dict[str, Any] = field(default_factory=dict)
+    thresholds: tuple[Thresholds, ...] = ()
+
+    def about_in(self, precision: str) -> About:
+        """What it says of itself when run in a precision: with that one's thresholds, else the checkpoint's."""
+        found = next((t for t in self.thresholds if t.precision == precision), None)
+        about = replace(self.about, precision=precision)
+        return about if found is None else replace(about, rule=found.rule, valid_for=found.valid_for)
 
 
 def exported(name: str | Path) -> bool:
@@ -44,8 +64,18 @@ def describe(folder: Path, form: str, about: About, parity: dict[str, Any]) -> N
     """Write export.json beside the graphs, which are there."""
     names = [name for graph in graphs_needed(about.config) for name in graph_files(form, graph)]
     digests = {name: sha256_of(folder / name) for name in names}
-    text = json.dumps(to_dict(Export(FORMAT, form, about, digests, parity)), indent=1)
-    (folder / NAME).write_text(text + "\n", encoding="utf-8")
+    _write(folder, Export(FORMAT, form, about, digests, parity))
+
+
+def keep_thresholds(folder: Path, found: Thresholds) -> None:
+    """Write thresholds into export.json, in the place of those of the same precision."""
+    export = read_export(folder)
+    others = tuple(t for t in export.thresholds if t.precision != found.precision)
+    _write(folder, replace(export, thresholds=(*others, found)))
+
+
+def _write(folder: Path, export: Export) -> None:
+    write_text(folder / NAME, json.dumps(to_dict(export), indent=1) + "\n")
 
 
 def read_export(folder: Path) -> Export:
@@ -71,6 +101,8 @@ def _check(export: Export, path: Path) -> None:
             f"{path}: {len(about.classes)} class names for {config.classes} classes, {len(about.rule.thresholds)} "
             f"thresholds for {config.steps} steps; export the model anew"
         )
+    if wrong := [t.precision for t in export.thresholds if len(t.rule.thresholds) != config.steps]:
+        raise CheckpointError(f"{path}: thresholds of {wrong[0]} are not {config.steps}, one a step; calibrate anew")
     needed = {name for graph in graphs_needed(config) for name in graph_files(export.form, graph)}
     if needed != set(export.files):
         raise CheckpointError(f"{path}: lists {sorted(export.files)}; expected {sorted(needed)}; export the model anew")

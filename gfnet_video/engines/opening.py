@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gfnet_video.engines.engine import Engine
-from gfnet_video.engines.exported import Exported, graphs_needed
+from gfnet_video.engines.exported import HEAVY, Exported, graphs_needed
 from gfnet_video.engines.folder import READERS, Export, exported, graph_bytes, read_export
+from gfnet_video.engines.precisions import check_asked, of_checkpoint, pairs
 from gfnet_video.engines.sessions import EXTRAS, cores, installed, open_session
 from gfnet_video.errors import ConfigError, DependencyError, unknown
 
@@ -23,10 +24,19 @@ ENGINES = ("auto", "torch", "onnxruntime", "openvino")
 PROBE = 1.0  # seconds, of all candidates together
 
 
-def open_engine(name: str | Path, engine: str = "auto", threads: int | None = None, side: int | None = None) -> Engine:
+def open_engine(
+    name: str | Path,
+    engine: str = "auto",
+    threads: int | None = None,
+    *,
+    side: int | None = None,
+    precision: str | None = None,
+) -> Engine:
     """A model behind an engine: a checkpoint behind torch, an exported folder behind onnxruntime or openvino.
 
     auto: of the engines that run the folder and are installed, the one that a probe of a second finds the fastest.
+    precision: float32, bf16 or int8; None: as the model is written. auto: bf16 where the processor has it, an engine
+    computes in it, and the probe finds that faster.
     threads: how many the networks compute with, None for as many as there are processors; of torch the whole process's.
     side: of the focus' patches, None for the model's own; an exported one has no other.
     Raises ConfigError where engine or side and the model do not go together, DependencyError where the engine's package
@@ -34,22 +44,24 @@ def open_engine(name: str | Path, engine: str = "auto", threads: int | None = No
     """
     if engine not in ENGINES:
         raise ConfigError(unknown("engine", engine, ENGINES))
+    check_asked(precision)
     if not exported(name):
         if engine in EXTRAS:
             raise ConfigError(
                 f"engine {engine} runs exported models; write one with `gfnet-video export {name} --to onnx DIR`, "
                 "and name DIR as the model"
             )
+        of_checkpoint(precision, name)
         return _torch(name, threads, side)
     folder, export = Path(name), read_export(Path(name))
-    names = _candidates(folder, export, engine)
     own = export.about.config.focus
     if side is not None and (own is None or side != own.side):
         raise ConfigError(
             f"{folder} was exported {'without a focus' if own is None else f'with patches of side {own.side}'}, not "
             f"{side}; name the checkpoint that it was made of, which may have learned others (model.patch_sides)"
         )
-    return fastest([open_exported(folder, export, n, threads) for n in names])
+    ways = pairs(_candidates(folder, export, engine), export.about.precision, precision, folder)
+    return fastest([open_exported(folder, export, e, threads, p) for e, p in ways])
 
 
 def _candidates(folder: Path, export: Export, engine: str) -> list[str]:
@@ -62,14 +74,17 @@ def _candidates(folder: Path, export: Export, engine: str) -> list[str]:
     return found
 
 
-def open_exported(folder: Path, export: Export, engine: str, threads: int | None = None) -> Exported:
-    """The folder behind one engine. A graph that takes one look at a time is too small to share among threads."""
-    looks = {}
-    for graph in graphs_needed(export.about.config):
+def open_exported(
+    folder: Path, export: Export, engine: str, threads: int | None = None, precision: str | None = None
+) -> Exported:
+    """The folder behind one engine, by default in the precision it is written in. A graph that takes one look at a time
+    is too small to share among threads, and to gain from a precision."""
+    looks, about = {}, export.about_in(precision or export.about.precision)
+    for graph in graphs_needed(about.config):
         data, weights = [*graph_bytes(folder, export, graph), b""][:2]
-        many = (threads or cores()) if graph in ("glance", "focus") else 1
-        looks[graph] = open_session(engine, data, weights, threads=many, where=str(folder))
-    return Exported(export.about, looks, engine)
+        many, kind = (threads or cores(), about.precision) if graph in HEAVY else (1, "float32")
+        looks[graph] = open_session(engine, data, weights, threads=many, where=str(folder), precision=kind)
+    return Exported(about, looks, engine)
 
 
 def _torch(name: str | Path, threads: int | None, side: int | None) -> Engine:

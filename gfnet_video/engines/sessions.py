@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gfnet_video.errors import CheckpointError, DependencyError
+from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
 
+HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # what openvino calls it; of int8 the float parts
 EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}  # package -> the extra that installs it
 
 
@@ -44,13 +45,17 @@ class OnnxSession:
 
 
 class OpenvinoSession:
-    """By openvino on the CPU, from its own form (xml and bin) or from ONNX (bin empty)."""
+    """By openvino on the CPU, from its own form (xml and bin) or from ONNX (bin empty); precision: a key of HINTS."""
 
-    def __init__(self, graph: bytes, weights: bytes, threads: int) -> None:
+    def __init__(self, graph: bytes, weights: bytes, threads: int, precision: str = "float32") -> None:
         core = _imported("openvino").Core()
         model = core.read_model(io.BytesIO(graph), io.BytesIO(weights)) if weights else core.read_model(graph)
-        how = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        hint = HINTS[precision]
+        how = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": hint}
         compiled = core.compile_model(model, "CPU", how)
+        taken = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        if taken != hint:  # where the processor cannot, openvino takes another and says nothing
+            raise ConfigError(f"openvino computes in {taken} on this processor, not in {hint}")
         self.request = compiled.create_infer_request()
         self.takes = {i.any_name: _per_video(i.partial_shape) for i in compiled.inputs}
         self.gives = [o.any_name for o in compiled.outputs]
@@ -65,11 +70,16 @@ def _per_video(shape: Any) -> tuple[int, ...]:
     return tuple(d.get_length() if d.is_static else -1 for d in list(shape)[1:])
 
 
-def open_session(engine: str, graph: bytes, weights: bytes, *, threads: int, where: str) -> Session:
-    """Raises DependencyError where the engine is not installed, CheckpointError where it cannot run the graph."""
+def open_session(
+    engine: str, graph: bytes, weights: bytes, *, threads: int, where: str, precision: str = "float32"
+) -> Session:
+    """Raises DependencyError where the engine is not installed, ConfigError where the processor has not the precision,
+    CheckpointError where it cannot run the graph."""
     try:
-        return OnnxSession(graph, threads) if engine == "onnxruntime" else OpenvinoSession(graph, weights, threads)
-    except DependencyError:
+        if engine == "onnxruntime":
+            return OnnxSession(graph, threads)
+        return OpenvinoSession(graph, weights, threads, precision)
+    except (DependencyError, ConfigError):
         raise
     except Exception as error:  # each engine raises kinds of its own
         words = (str(error).strip().splitlines() or [""])[0]

@@ -88,7 +88,7 @@ def opened(
         raise ConfigError(unknown("engine", wrong[0], ("torch", *EXTRAS)))
     wanted = engines or ["torch", *(e for e in EXTRAS if installed(e))]
     with TemporaryDirectory() as scratch:
-        first = open_engine(name, "auto", threads, side)
+        first = open_engine(name, "auto", threads, side=side)
         models = [first.model] if isinstance(first, TorchEngine) else []
         rivals, found = static_tsms(first.about.config), list[tuple[Engine, str]]()
         for kind, model in [*(("gfnet", m) for m in models), *(("static", m) for m in rivals)]:

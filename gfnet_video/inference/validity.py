@@ -21,8 +21,11 @@ def conditions(config: ModelConfig, precision: str, *, chunk: int = 1) -> dict[s
 
 
 def elsewhere(about: About, *, chunk: int = 1) -> tuple[str, ...]:
-    """A sentence for each condition that is another than the stored thresholds' own; what the model leaves out fits."""
-    held = about.valid_for
+    """A sentence for each condition that is another than the stored thresholds' own; what the model leaves out fits,
+    but that thresholds of nowhere are those of float32, which every checkpoint computes in."""
+    held = (
+        about.valid_for if about.precision not in ("bfloat16", "int8") else {"precision": "float32"} | about.valid_for
+    )
     now = conditions(about.config, about.precision, chunk=chunk)
     plain = ("thresholds are plain confidences, calibrated on nothing",) if held.get("calibrated") is False else ()
     return plain + tuple(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,11 @@ import pytest
 
 from gfnet_video.engines.folder import NAME
 from gfnet_video.engines.opening import fastest, open_engine
+from gfnet_video.engines.processor import has_bf16
 from gfnet_video.errors import CheckpointError, ConfigError
 from gfnet_video.video.pixels import cut_frame
 from gfnet_video.video.transforms import resize_crop
+from tests.engines.conftest import python
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
     if find_spec(package) is None:
@@ -26,24 +26,11 @@ WALKED = ("gru", "both")  # rows of walks.WALKS; the others take a minute more: 
 BLOCKED = "import sys; sys.modules['torch'] = None; from gfnet_video.cli.main import main; main(sys.argv[1:])"
 
 
-def python(*args: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *map(str, args)], capture_output=True, text=True, check=False)
-
-
 def infer(model: object, clip: Path, *args: object, code: str = BLOCKED) -> dict[str, Any]:
     done = python("-c", code, "infer", clip, "--model", model, "--jsonl", *args)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
-
-
-@pytest.fixture(scope="module")
-def exported(checkpoint: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("export") / "new" / "exported"
-    done = python("-m", "gfnet_video", "export", checkpoint, folder, "--clips", clip)
-    assert done.returncode == 0, done.stderr
-    assert "onnxruntime says what torch says on 1 clips" in done.stderr
-    return folder
 
 
 def test_every_walk_says_what_torch_says() -> None:
@@ -74,7 +61,7 @@ def test_a_stream_says_what_torch_says(exported: Path, checkpoint: Path) -> None
 
 
 def test_an_exported_model_has_the_side_of_its_focus_alone(exported: Path) -> None:
-    assert open_engine(exported, "onnxruntime", 1, 32).about.config == open_engine(exported).about.config
+    assert open_engine(exported, "onnxruntime", 1, side=32).about.config == open_engine(exported).about.config
     with pytest.raises(ConfigError, match="was exported with patches of side 32, not 24; name the checkpoint"):
         open_engine(exported, side=24)
 
@@ -89,6 +76,25 @@ def test_infer_runs_it_without_torch_and_exits(exported: Path, checkpoint: Path,
         assert found["step_scores"] == pytest.approx(torch["step_scores"], abs=1e-5)
         assert np.allclose(found["patches"], torch["patches"], atol=1e-5)
         assert set(found["seconds"]) == set(torch["seconds"])
+
+
+@pytest.mark.skipif(find_spec("openvino") is None or not has_bf16(), reason="no openvino, or no bfloat16 in hardware")
+def test_openvino_computes_in_bf16_and_says_so(exported: Path, clip: Path) -> None:
+    """Not as float32 does, but nearly, and thresholds of float32 are warned of."""
+    code = (
+        "import sys, json, numpy as np; from gfnet_video.engines.opening import open_engine\n"
+        "from gfnet_video.inference.runner import predict\n"
+        "found = [open_engine(sys.argv[1], 'openvino', 1, precision=p) for p in ('float32', 'bf16')]\n"
+        "frames = np.random.default_rng(0).integers(0, 256, (6, 1, 3, 64, 64), np.uint8)\n"
+        "a, b = (np.stack([t.logits for t in e.walk(frames, centres=np.full((1, 6, 2), 0.5))]) for e in found)\n"
+        "print(json.dumps([e.about.precision for e in found] + [float(np.abs(a - b).max() / np.abs(a).max())]\n"
+        "    + [predict(e, sys.argv[2]).warnings for e in found]))\n"
+    )
+    done = python("-c", code, exported, clip)
+    assert done.returncode == 0, done.stderr
+    one, other, apart, silent, warned = json.loads(done.stdout)
+    assert (one, other) == ("float32", "bfloat16") and 1e-4 < apart < 0.1 and silent == []
+    assert warned == ["thresholds were found for precision float32, used with bfloat16"]
 
 
 def test_a_folder_that_holds_something_is_left_as_it_is(exported: Path, checkpoint: Path) -> None:
