@@ -205,7 +205,11 @@ class ModelConfig:
                 "of whole clips goes with temporal both, and where there is a focus with patch shared, glance_first"
             )
         if self.sampler == "coarse_to_fine":
-            raise ConfigError(f"sampler is coarse_to_fine, out of time's order, and backbone {names} reads it; uniform")
+            raise ConfigError(
+                f"sampler is coarse_to_fine and backbone {names}, which reads frames in time's order; take uniform"
+            )
+        if self.focus is not None and self.focus.clipwise and min(self.sides) < 32:
+            raise ConfigError(f"patch_sides is {list(self.patch_sides)}; {self.focus.backbone} wants sides from 32 on")
         if self.glance.clipwise and (self.where == "cam" or self.policy != "heat"):
             raise ConfigError(
                 f"glance.backbone is {self.glance.backbone}, where {self.where} and policy {self.policy}; the map of a "

@@ -20,6 +20,7 @@ from gfnet_video.engines.graphs import graphs_of
 from gfnet_video.engines.macs import costs_of, count_macs, looked
 from gfnet_video.errors import ConfigError
 from gfnet_video.inference.batch import run_batch
+from gfnet_video.inference.runner import Options
 from gfnet_video.inference.stream import check_streams
 from gfnet_video.model import GFNet
 from gfnet_video.nn.clip_backbone import PUBLISHED, ClipBackbone, create_whole
@@ -137,6 +138,18 @@ def test_alone_it_is_a_static_network(aggregator: str) -> None:
     assert torch.allclose(run_batch(model, frames, ExitRule.never(1), seats=1).logits, looks.logits, atol=1e-9)
 
 
+def test_one_network_sees_patches_of_several_sides() -> None:
+    model = made(torch.float32, patch_sides=(32, PATCH))
+    frames, glanced = models.frames(2, LOOKS), models.frames(2, GLANCES)
+    other = model.at_side(32)
+    only = GFNet(replace(model.config, focus=look(side=32), patch_sides=())).eval()
+    only.load_state_dict(model.state_dict())
+    with torch.inference_mode():
+        looks = [net(frames, glance_frames=glanced).logits for net in (other, only, model)]
+    assert torch.equal(looks[0], looks[1]) and not torch.allclose(looks[0], looks[2], atol=1e-3)
+    assert count_macs(other).focus == pytest.approx(count_macs(only).focus) != count_macs(model).focus
+
+
 def test_the_frames_of_a_clip_are_seen_together_and_in_order() -> None:
     model, frames = made(**STATIC, glance=look(side=64), aggregator="sum"), clips(LOOKS)
     assert not model.config.timeless  # or a short clip would be given fewer frames
@@ -209,6 +222,7 @@ def test_a_checkpoint_recognises_a_file(clip: Path, tmp_path: Path) -> None:
     assert (whole.exit_step, whole.frames_decoded, len(whole.patches)) == (2, GLANCES + LOOKS, 1)
     assert (soon.exit_step, soon.frames_decoded, len(soon.patches)) == (1, GLANCES, 0)
     assert (soon.gmacs, whole.gmacs) == pytest.approx(costs_of(found))
+    assert gf.predict(found, clip, options=Options(ahead=True)).step_scores == pytest.approx(whole.step_scores)
 
 
 def test_it_neither_streams_nor_is_exported() -> None:
@@ -232,7 +246,11 @@ PARTS = "goes with temporal both, and where there is a focus with patch shared, 
         ({"patch": "per_frame", "focus_frames": 0}, PARTS),
         ({"order": "interleaved"}, f"backbone is x3d_xs, temporal both, patch shared and order interleaved.*{PARTS}"),
         ({"focus": None, "glance": look(side=64), "temporal": "causal"}, PARTS),
-        ({"sampler": "coarse_to_fine", "glance": LookConfig("resnet18", 48, shift=False)}, "out of time's order, and"),
+        (
+            {"sampler": "coarse_to_fine", "glance": LookConfig("resnet18", 48, shift=False)},
+            "reads frames in time's order",
+        ),
+        ({"patch_sides": (24, 48)}, r"patch_sides is \[24, 48\]; x3d_xs wants sides from 32 on"),
         ({"glance": look(side=40), "where": "cam"}, "glance.backbone is x3d_xs, where cam and policy heat"),
         ({"glance": look(side=40), "policy": "adafocus"}, "suits policy heat and the controls"),
     ],

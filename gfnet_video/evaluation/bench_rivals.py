@@ -29,14 +29,15 @@ RANDOM = "random weights"
 def static_tsm(config: ModelConfig, look: LookConfig) -> Recogniser:
     """A TSM with the backbone, stride and pooling of one of a model's looks, on whole frames of its frame_side.
 
-    A backbone that reads whole clips is none, and is that network itself.
+    A backbone that reads whole clips is none: it is that network itself, on as many frames as it sees in the model.
     """
+    aimed = config.focus is not None and config.focus.backbone == look.backbone and look.clipwise
     whole = LookConfig(
         look.backbone, side=config.frame_side, stride=look.stride, pool=look.pool, shift=not look.clipwise
     )
     static = ModelConfig(
         classes=config.classes,
-        frames=config.frames,
+        frames=config.looks if aimed else config.frames,
         frame_side=config.frame_side,
         glance=whole,
         short_side=config.short_side,

@@ -72,11 +72,11 @@ def test_the_static_tsm_sees_whole_frames_with_the_same_backbone() -> None:
 
 def test_of_a_network_of_whole_clips_the_static_one_is_itself() -> None:
     whole = LookConfig("x3d_xs", 48, shift=False)
-    config = models.config(focus=whole, temporal="both", patch="shared", order="glance_first")
+    config = models.config(focus=whole, temporal="both", patch="shared", order="glance_first", focus_frames=9)
     one, other = static_tsms(config)
     made = one.config
     assert (made.glance.backbone, made.glance.side, made.temporal) == ("x3d_xs", models.SIDE, "both")
-    assert (made.focus, made.frames, made.steps) == (None, config.frames, 1)
+    assert (made.focus, made.frames, made.steps) == (None, 9, 1) and other.config.frames == config.frames
     assert one.card.config.name == "static x3d_xs at 64, stride 32 mean"
     assert other.card.config.name == "static TSM mobilenetv2_050 at 64, stride 16 max_mean"
 
