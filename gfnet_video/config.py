@@ -290,7 +290,8 @@ class StageConfig:
     optimiser: adamw, or sgd with momentum 0.9 whose biases learn twice as fast (TSM's). backbone_scale: the backbones'
     learning rate relative to that of everything else; 0 freezes them. policy_scale: the policy's, in the same way.
     learner: how patches teach the policy. sampled ones by "reinforce", tracks against each other; by "proposals",
-    tracks all over the frame; by "ppo", one track against a critic. Its own by "end_to_end", through the crop. reward:
+    tracks all over the frame; by "ppo", one track against a critic. Its own by "end_to_end", through the crop. In image
+    mode, where a patch decides what the next is chosen by, "reinforce" and "ppo" alone. reward:
     of ppo "increment" over the step before, or "contrastive", over a random patch; else each patch "alone". updates: of
     ppo from each batch.
     """

@@ -130,6 +130,12 @@ def test_the_shipped_config_is_fitted(pictures: Path, capfd: pytest.CaptureFixtu
     printed = load_config(Path("printed.yaml"))
     assert (printed.name, printed.model.classes, printed.train.cache) == ("photos", 2, True)
     assert printed.model.steps == load_config(config_path(IMAGE_CONFIG)).model.steps == 4
+    own = {"policy_sees": "latest", "policy": "gfnet_conv", "aggregator": "gru_steps", "patch_sides": "[64, 96]"}
+    asked = [word for key, value in own.items() for word in ("--set", f"model.{key}={value}")]  # README.md
+    assert run(["train", "--dataset", "imagefolder", "--data", str(pictures), "--print-config", *asked]) == 0
+    Path("printed.yaml").write_text(capfd.readouterr().out)
+    printed = load_config(Path("printed.yaml"))
+    assert printed.model.image and printed.model.sides == (64, 96)
 
 
 def test_a_bad_picture_is_named_before_training(pictures: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -279,6 +279,24 @@ def test_every_stage_learns_from_pictures(kind: str) -> None:
     assert tuned < again
 
 
+@pytest.mark.parametrize("where", ["centre", "random", "oracle"])
+def test_controls_learn_and_look_where_they_say(where: str) -> None:
+    """In the policy's place, with the same looks; an oracle's centres are forced."""
+    model, seen = made(where=where), Seen(images(), LABELS, torch.rand(3, 1, 2))
+    stage = replace(WARM, patches=where)
+    with torch.no_grad():
+        centres = model.aim(seen.places) if where == "oracle" else None
+        looks = model(seen.frames, centres=centres)
+        expected = (
+            looks.centres if where != "random" else torch.rand(3, 2, 2, generator=torch.Generator().manual_seed(0))
+        )
+        loss = image_loss(model, seen.frames, LABELS, expected[None], own=False, auxiliary=0.5)
+        (found, _), *_ = losses(start_learning(model, stage, 0.0, 0), Turn(stage, 0.0, None, Dice.seeded(0)), seen)
+    assert torch.allclose(found, loss)
+    assert where != "centre" or torch.equal(looks.centres, torch.full((3, 2, 2), 0.5))
+    assert where != "oracle" or torch.equal(looks.centres, model.aim(seen.places))
+
+
 def run(folder: Path, kill_at: tuple[int, ...] = (), **changes: object) -> GFNet:
     how = Config("mini", models.image(**changes), TrainConfig((WARM, replace(PPO, updates=2), TUNE)))
     return test_trainer.trained(folder, kill_at, how)
