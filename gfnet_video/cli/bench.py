@@ -79,6 +79,7 @@ def command(
         others = [Peer(peer, about.config.classes) for peer in dict.fromkeys(peers)]
         rows = report_of(bench(contenders_of(found, rule, batches, chunks or (1, 4), others), paths, rounds, told))
         setting = setting_of(found, len(paths), rounds, threads)
+        setting |= {} if side is None else {"patch_side": side}
     print_bench(rows, Console(stderr=as_json, width=None if sys.stdout.isatty() else 220))
     line = ", ".join(f"{key} {value}" for key, value in setting.items())
     click.echo(line, err=as_json)
