@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gfnet_video.errors import ConfigError, unknown
@@ -168,7 +168,7 @@ class ModelConfig:
     def _check_focus(self) -> None:
         """Which orders, shifts and patches go together."""
         assert self.focus is not None
-        fitting = {side for side in self.patch_sides if 0 < side <= self.frame_side}
+        fitting = {side for side in self.patch_sides if replace(self.focus, side=side).side <= self.frame_side}
         if len(fitting) < len(self.patch_sides) or self.focus.side not in self.sides:
             raise ConfigError(
                 f"patch_sides is {list(self.patch_sides)}; expected different sides from 1 to frame_side "

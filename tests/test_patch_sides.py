@@ -80,6 +80,7 @@ def test_a_side_that_was_not_learned_is_refused_with_those_that_were() -> None:
         ({"patch_sides": (24, 48)}, r"patch_sides is \[24, 48\]; .* focus.side \(32\) among them"),
         ({"patch_sides": (32, 32)}, "expected different sides"),
         ({"patch_sides": (32, 65)}, r"from 1 to frame_side \(64\)"),
+        ({"patch_sides": (0, 32)}, "side is 0; expected at least 1"),
         ({"patch_sides": (32,), "focus": None}, r"patch_sides \[32\], but without a focus there is no patch"),
     ],
 )

@@ -169,8 +169,8 @@ def graphs_of(model: GFNet) -> list[Graph]:
         )
     if config.policy != "heat" or config.crop != "pixels":
         raise ConfigError(
-            f"model.policy is {config.policy} and crop {config.crop}, as a published checkpoint has them: those run on "
-            "torch alone and cannot be exported; infer with --engine torch"
+            f"model.policy is {config.policy} and crop {config.crop}; the policies of GFNet's images and of AdaFocus, "
+            "and patches between pixels, run on torch alone and cannot be exported; infer with --engine torch"
         )
     if whole := [look.backbone for look in (config.glance, config.focus) if look and look.clipwise]:
         raise ConfigError(

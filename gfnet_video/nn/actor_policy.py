@@ -1,4 +1,4 @@
-"""The policies of published checkpoints: GFNet's for images, AdaFocus's for clips, and AdaFocus V2's."""
+"""The policies of published checkpoints: GFNet's for images, which learns here too, AdaFocus's and V2's for clips."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OF_A_CLIP = ("adafocus", "adafocus_v2")  # kinds that read the maps of a clip at
 class ActorPolicy(nn.Module):
     """An encoder of the last map, a GRU over the looks, and one linear layer whose sigmoid is the centre.
 
-    The mean of the Gaussian that PPO learned; its critic, which inference does not ask, is left out.
+    The mean of the Gaussian that PPO learned; its critic, which inference does not ask, is no part of it.
     kind: "gfnet" or "gfnet_conv" (arXiv 2010.05300) take one map at a time; "adafocus" (arXiv 2105.03245) and
     "adafocus_v2" (arXiv 2112.14238, without the GRU) the maps of all `frames` beside each other, for one centre.
     channels: of one map; cells: its side, to which maps of another are pooled; hidden: of the GRU. by_batch: batch
