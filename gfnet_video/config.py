@@ -250,6 +250,11 @@ class ModelConfig:
         return () if self.focus is None else self.patch_sides or (self.focus.side,)
 
     @property
+    def frame_by_frame(self) -> bool:
+        """Whether a step is one look at the next frame, and so clips that are differently far can share it."""
+        return self.temporal == "causal" and not self.glances_first and self.looks_per_frame == 1
+
+    @property
     def timeless(self) -> bool:
         """Whether a frame says the same whatever came before it, and evidence is a mean: repeats add nothing."""
         looks = [look for look in (self.glance, self.focus) if look is not None]

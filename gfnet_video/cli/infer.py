@@ -41,6 +41,13 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.option(
     "--ahead", is_flag=True, help="Decode the next frame while the networks look at this one; for a core that idles."
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Files decoded at once, each in a process of its own, and looked at together.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
 @click.option("--jsonl", is_flag=True, help="One JSON object a line on stdout, as each video is done.")
 @click.option(
@@ -62,6 +69,7 @@ def command(
     threads: int | None,
     limit_seconds: float | None,
     ahead: bool,
+    jobs: int,
     as_json: bool,
     jsonl: bool,
     picture: Path | None,
@@ -76,6 +84,7 @@ def command(
     from gfnet_video.inference.overlay import picture_format
     from gfnet_video.inference.report import as_dict, json_line, print_table
     from gfnet_video.inference.runner import Options
+    from gfnet_video.inference.together import Load, in_words
     from gfnet_video.video.worker import Limits
 
     if no_exit and confidence is not None:
@@ -89,8 +98,9 @@ def command(
     model = open_engine(name, engine, threads, side=side, precision=precision)
     notes = Console(stderr=True)
     outcomes: list[Outcome] = []
+    load = Load()
     options = Options(confidence, not no_exit, reader, chunk, ahead=ahead)
-    for outcome in predict_many(model, paths, options, limits):
+    for outcome in predict_many(model, paths, options, limits, jobs=jobs, load=load):
         outcomes.append(outcome)
         if jsonl:
             click.echo(json_line(outcome))
@@ -98,6 +108,8 @@ def command(
         click.echo(json.dumps([as_dict(o) for o in outcomes], indent=1, ensure_ascii=False))
     elif not jsonl:
         print_table(outcomes, Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160))
+    if load.steps:
+        notes.print(in_words(load, len(outcomes)), markup=False, highlight=False)
     say_vocabulary(model.about, notes)
     return finish(model.about, outcomes, picture, notes)
 

@@ -5,7 +5,7 @@ Letters: B videos, S frame side, F focus looks, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -78,6 +78,18 @@ class Engine(Protocol):
         """Look at one more frame (B,3,S,S) uint8 of streams, which `memory` holds (None at their start) and is returned
         anew: the logits are those of the last T frames, as `engines.window` defines them. `Turn.index` is that of the
         step at which a clip of so many frames would be. Only causal, interleaved models have such a step.
+        """
+        ...
+
+    def look(
+        self, frames: np.ndarray, memories: Sequence[Any], *, centres: np.ndarray | None = None
+    ) -> tuple[list[Any], np.ndarray, np.ndarray | None]:
+        """Look at one more frame (B,3,S,S) uint8 of each of B clips, which need not be equally far.
+
+        Each clip has a memory of its own, None where it begins.
+
+        Returns the memories anew, the video-level logits (B,K) and the patches' centres (B,2), None without a focus;
+        centres (B,2) force them. Only models that go from frame to frame (`ModelConfig.frame_by_frame`) can do it.
         """
         ...
 

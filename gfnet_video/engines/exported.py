@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -73,6 +73,29 @@ class Exported:
         logits, centres = said(walk, memory), memory.kept[-1].centres
         index = len(memory.kept) * self.about.config.looks_per_frame - 1
         return memory, Turn(index, logits, None if centres is None else centres[:, -1])
+
+    def look(
+        self, frames: np.ndarray, memories: Sequence[Arrays | None], *, centres: np.ndarray | None = None
+    ) -> tuple[list[Arrays], np.ndarray, np.ndarray | None]:
+        """As Engine says."""
+        walk, config = Walk(self, 1, defaultdict(float)), self.about.config
+        group, where = _checked(frames, config.frame_side)[:, None], None
+        seen, state = walk.run("glance", _together(memories), pixels=group)
+        if config.focus is None:
+            state, logits = walk.gathered(state, seen["told"])
+        else:
+            forced = fixed_centres(config, 0, 1) if centres is None else centres[:, None]
+            at, state = walk.centres(state, forced, 0, [0], seen.get("map"))
+            state, logits = walk.focused(state, group, [0], at, seen["told"])
+            where = np.broadcast_to(at[:, 0], (len(group), 2))
+        apart = [{name: value[i : i + 1] for name, value in state.items()} for i in range(len(group))]
+        return apart, logits[0], where
+
+
+def _together(memories: Sequence[Arrays | None]) -> Arrays:
+    """States of one clip each as the rows of one; None is a fresh clip's, all zeros."""
+    held = next((memory for memory in memories if memory), Arrays())
+    return {name: np.concatenate([(m or {}).get(name, np.zeros_like(v)) for m in memories]) for name, v in held.items()}
 
 
 class Walk:

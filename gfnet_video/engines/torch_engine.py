@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
 
@@ -17,6 +17,7 @@ from gfnet_video.engines.macs import LookMacs, count_macs
 from gfnet_video.engines.timing import Seconds, timed_looks
 from gfnet_video.engines.window import Window, slide
 from gfnet_video.nn.device import device_of
+from gfnet_video.nn.state import State, together
 from gfnet_video.video.transforms import normalise, resize_crop
 
 
@@ -82,6 +83,16 @@ class TorchEngine:
             memory, logits = slide(self.model, ready, memory)
         looks, last = self.model.config.looks_per_frame, memory.kept[-1].centres
         return memory, Turn(len(memory.kept) * looks - 1, _numpy(logits), None if last is None else _numpy(last[:, -1]))
+
+    @torch.inference_mode()
+    def look(
+        self, frames: np.ndarray, memories: Sequence[State | None], *, centres: np.ndarray | None = None
+    ) -> tuple[list[State], np.ndarray, np.ndarray | None]:
+        """As Engine says."""
+        (ready,) = self._normalised([frames], seconds=defaultdict(float))
+        forced = None if centres is None else torch.from_numpy(centres[:, None]).to(ready.device)
+        state, logits, where = self.model.step(ready[:, None], together(memories), forced)
+        return state.apart(), _numpy(logits[:, -1]), None if where is None else _numpy(where[:, -1])
 
     def _normalised(self, frames: Iterable[np.ndarray], *, seconds: Seconds) -> Iterator[Tensor]:
         config, device = self.model.config, device_of(self.model)

@@ -79,10 +79,20 @@ def one_ahead(items: Iterator[T], stop: Callable[[], None]) -> Generator[T, None
 
 def in_order(video: Opened, indices: list[int]) -> Iterator[np.ndarray]:
     """Frames in the order asked for. A file is read forwards: one that lies further back begins a new reading."""
-    forwards: list[int] = []
+    for run in forwards(indices):
+        yield from video.read(run)
+
+
+def forwards(indices: list[int]) -> Iterator[list[int]]:
+    """The indices in runs that do not decrease.
+
+    >>> list(forwards([15, 3, 33, 9]))
+    [[15], [3, 33], [9]]
+    """
+    run: list[int] = []
     for index in indices:
-        if forwards and index < forwards[-1]:
-            yield from video.read(forwards)
-            forwards = []
-        forwards.append(index)
-    yield from video.read(forwards)
+        if run and index < run[-1]:
+            yield run
+            run = []
+        run.append(index)
+    yield run

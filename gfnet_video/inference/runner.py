@@ -114,6 +114,14 @@ def _predict(engine: Engine, path: str | Path, options: Options, true_count: int
         reading = Reading(engine, video, options.ahead)
         taken = _taken(reading, rule, options.chunk, forced_centres(about.config, path), indices)
     reading.seconds["total"] = time.perf_counter() - began
+    found = summary(about, path, rule, taken, indices, options.chunk)
+    decoded, seconds = len(reading.decoded), dict(reading.seconds)
+    warnings = noted(about, options, claimed, true_count)
+    return replace(found, frames_decoded=decoded, seconds=seconds, warnings=warnings)
+
+
+def noted(about: About, options: Options, claimed: int, true_count: int | None) -> tuple[str, ...]:
+    """What a prediction warns of: a header that lied, thresholds that are used elsewhere than they hold."""
     warnings = []
     if true_count is not None:
         warnings.append(
@@ -121,9 +129,7 @@ def _predict(engine: Engine, path: str | Path, options: Options, true_count: int
         )
     if options.exits and options.confidence is None:
         warnings += elsewhere(about, chunk=options.chunk)
-    found = _summary(about, path, rule, taken, indices, options.chunk)
-    decoded, seconds = len(reading.decoded), dict(reading.seconds)
-    return replace(found, frames_decoded=decoded, seconds=seconds, warnings=tuple(warnings))
+    return tuple(warnings)
 
 
 def _taken(
@@ -169,7 +175,7 @@ def claimed_frames(video: Opened) -> int:
     return count
 
 
-def _summary(
+def summary(
     about: About,
     path: str | Path,
     rule: ExitRule,

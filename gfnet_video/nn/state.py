@@ -39,12 +39,35 @@ class State:
         held = (getattr(self, f.name) for f in fields(State))
         return State(*(None if x is None else _rebuilt(x, tuple(map(pick, _tensors(x)))) for x in held))
 
+    def apart(self) -> list[State]:
+        """The state of each video by itself: batches of one."""
+        held = [getattr(self, f.name) for f in fields(State)]
+        rows = (slice(i, i + 1) for i in range(_rows(self)))
+        return [
+            State(*(None if x is None else _rebuilt(x, tuple(t[row] for t in _tensors(x))) for x in held))
+            for row in rows
+        ]
+
     def joined(self, other: State) -> State:
         """These rows and behind them those of another batch; what only one of the two holds is zeros in the other."""
         if not (rows := _rows(self)):
             return other
         pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(State))
         return State(*(_joined(a, b, rows, _rows(other)) for a, b in pairs))
+
+
+def together(states: Sequence[State | None]) -> State:
+    """States of one video each as the rows of one; None is a fresh video's row (all zeros)."""
+    return State(*(_stacked([s and getattr(s, f.name) for s in states]) for f in fields(State)))
+
+
+def _stacked(parts: list[Any]) -> Any:
+    held = next((part for part in parts if part is not None), None)
+    if held is None:
+        return None
+    zeros = [torch.zeros_like(tensor) for tensor in _tensors(held)]
+    rows = zip(*(zeros if part is None else _tensors(part) for part in parts), strict=True)
+    return _rebuilt(held, tuple(torch.cat(row) for row in rows))
 
 
 def _joined(above: Any, below: Any, rows: int, more: int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,13 @@ Told = int | np.ndarray | None
 ReadingWorker = Worker[Wanted, Told]
 
 
-def reading(wanted: Wanted) -> Generator[Told, str | list[int], None]:
+Cut = Callable[[np.ndarray], np.ndarray]
+
+
+def reading(wanted: Wanted, cut: Cut | None = None) -> Generator[Told, str | list[int], None]:
     """The far side: the header's number of frames, then what is asked for. COUNT gives how many decode, indices the
-    first of those frames (H,W,3) uint8, NEXT each further one. Raises VideoError, Rejected where a limit is passed.
+    first of those frames (H,W,3) uint8, or what `cut` makes of it, NEXT each further one. Raises VideoError, Rejected
+    where a limit is passed.
     """
     path, reader, limits = wanted
     admit_file(path, limits)
@@ -36,7 +40,7 @@ def reading(wanted: Wanted) -> Generator[Told, str | list[int], None]:
             if isinstance(asked, list):
                 if asked[-1] >= limits.frames:
                     raise Rejected(path, "too_big", f"frame {asked[-1]} is asked for; {limits.frames} may be walked")
-                frames = video.read(asked)
+                frames = video.read(asked) if cut is None else map(cut, video.read(asked))
             asked = yield next(frames)
 
 
@@ -69,8 +73,13 @@ class RemoteReader:
             asked = NEXT
 
     def _told(self, answer: object) -> Any:
-        if not isinstance(answer, Failure):
-            return answer
-        if isinstance(answer.error, GFNetVideoError):
-            raise answer.error
-        raise VideoError(self.path, answer.reason)
+        return told(answer, self.path)
+
+
+def told(answer: object, path: str) -> Any:
+    """A worker's answer, or what it means that there is none. Raises what the far side raised, or VideoError."""
+    if not isinstance(answer, Failure):
+        return answer
+    if isinstance(answer.error, GFNetVideoError):
+        raise answer.error
+    raise VideoError(path, answer.reason)

@@ -61,7 +61,8 @@ class Worker(Generic[Item, Result]):
     """One process that calls `function`, started when it is first needed and replaced after it failed.
 
     `ask`, or `begin`, watch `pipe` and `finish`; one item at a time. Where `function` is a generator, `ask` gives the
-    first value it yields and `say` sends it a value for the next; all of it together may take `limits.seconds`.
+    first value it yields, and `say` (or `request` and `finish`) sends it a value for the next; all of it together may
+    take `limits.seconds`.
     """
 
     def __init__(self, function: Callable[[Item], Any], limits: Limits = LIMITS) -> None:
@@ -79,8 +80,12 @@ class Worker(Generic[Item, Result]):
 
     def say(self, value: object) -> Result | Failure:
         """The next value of the generator that the latest item gave."""
-        self._request(_serve.SAY, value)
+        self.request(value)
         return self.finish()
+
+    def request(self, value: object) -> None:
+        """Ask for the next value and go on: watch `pipe` and `finish`, as after `begin`."""
+        self._request(_serve.SAY, value)
 
     def begin(self, item: Item) -> None:
         """Hand over an item; its clock runs from when the process is there."""

@@ -66,6 +66,29 @@ def test_an_exported_model_has_the_side_of_its_focus_alone(exported: Path) -> No
         open_engine(exported, side=24)
 
 
+def test_clips_that_share_looks_say_what_torch_says(exported: Path, checkpoint: Path, clip: Path) -> None:
+    """One clip a frame ahead of the other, on both engines; and two files at once, without torch."""
+    code = (
+        "import sys, numpy as np; from gfnet_video.engines.opening import open_engine\n"
+        "engines = open_engine(sys.argv[1]), open_engine(sys.argv[2], 'onnxruntime', 1)\n"
+        "dice, held, who = np.random.default_rng(0), [[], []], 1\n"
+        "for _ in range(6):\n"
+        "    frames = dice.integers(0, 256, (who, 3, 64, 64), np.uint8)\n"
+        "    said = [e.look(frames, [*m, None][:who]) for e, m in zip(engines, held)]\n"
+        "    assert all(np.allclose(x, y, atol=1e-4) for x, y in zip(*(s[1:] for s in said)))\n"
+        "    held, who = [s[0] for s in said], 2\n"
+    )
+    done = python("-c", code, checkpoint, exported)
+    assert done.returncode == 0, done.stderr
+    alone = infer(exported, clip)
+    args = ("infer", clip, clip, "--model", exported, "--jobs", 2, "--jsonl")
+    done = python("-c", BLOCKED, *args)
+    assert done.returncode == 0 and "2 files in" in done.stderr and "the limit" in done.stderr
+    for found in map(json.loads, done.stdout.splitlines()):
+        assert found["label"] == alone["label"] and found["exit_step"] == alone["exit_step"]
+        assert found["step_scores"] == pytest.approx(alone["step_scores"], abs=1e-5)
+
+
 def test_infer_runs_it_without_torch_and_exits(exported: Path, checkpoint: Path, clip: Path) -> None:
     plain = "import sys; from gfnet_video.cli.main import main; main(sys.argv[1:])"
     for args in (("--no-exit",), ("--confidence", 0.01), ("--chunk", 4)):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gfnet_video.video.probe import Verdict, examine
-from gfnet_video.video.remote import Told, Wanted, reading
+from gfnet_video.video.remote import Cut, Told, Wanted, reading
 from gfnet_video.video.sandbox import Limits
 
 
@@ -71,9 +71,9 @@ def hanging_examine(path: Path, limits: Limits, min_frames: int) -> Verdict:
     return examine(path, limits, min_frames=min_frames)
 
 
-def hostile_reading(wanted: Wanted) -> Generator[Told, str | list[int], None]:
+def hostile_reading(wanted: Wanted, cut: Cut | None = None) -> Generator[Told, str | list[int], None]:
     """`reading`, but files called hang.* and crash.* do so after their first frame."""
-    talk = reading(wanted)
+    talk = reading(wanted, cut)
     asked = yield next(talk)
     for answered in count():
         if answered == 1 and Path(wanted[0]).stem == "hang":

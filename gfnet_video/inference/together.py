@@ -1,0 +1,152 @@
+"""Several files at once: each is decoded in a process of its own, and those whose next frame is there are looked at
+together. A decoder is one frame ahead of the networks; a clip that is sure gives its process to the next file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import numpy as np
+
+from gfnet_video.engines.engine import Engine
+from gfnet_video.errors import ConfigError, VideoError
+from gfnet_video.inference.report import Outcome
+from gfnet_video.inference.runner import Options, predict
+from gfnet_video.inference.seat import Seat
+from gfnet_video.video.picture import is_picture
+from gfnet_video.video.pixels import cut_frame
+from gfnet_video.video.reader import VideoEnded
+from gfnet_video.video.remote import ReadingWorker, reading
+from gfnet_video.video.worker import Limits
+
+
+@dataclass
+class Load:
+    """Where the seconds of many files went: all of them, those that the networks waited for frames, and those in which
+    they looked; steps: how often, looked: at how many frames in all."""
+
+    total: float = 0.0
+    wait: float = 0.0
+    networks: float = 0.0
+    steps: int = 0
+    looked: int = 0
+
+
+def in_words(load: Load, files: int) -> str:
+    """How fast it went, and which part was the limit.
+
+    >>> in_words(Load(2.0, 1.2, 0.6, 10, 25), 8)
+    '8 files in 2.0 s, 4.0 a second: the networks looked 30 % of the time, at 2.5 clips at once, and waited for decoding
+    60 %; decoding is the limit'
+    """
+    looked, waited = load.networks / load.total, load.wait / load.total
+    limit = "decoding is" if waited > looked else "the networks are"
+    return (
+        f"{files} files in {load.total:.1f} s, {files / load.total:.1f} a second: the networks looked {looked:.0%} of "
+        f"the time, at {load.looked / load.steps:.1f} clips at once, and waited for decoding {waited:.0%}; {limit} the "
+        "limit"
+    ).replace("%", " %")
+
+
+def predict_together(
+    engine: Engine, paths: Sequence[Path], options: Options, limits: Limits, *, jobs: int, load: Load
+) -> Iterator[Outcome]:
+    """A Prediction or the VideoError of each path, in order; `jobs` files are read at a time. `load` is added to.
+
+    Pictures and folders of pictures need no decoder, and are looked at one by one.
+    Raises ConfigError for a model whose clips cannot share their looks, and for a chunk, OSError where no process can
+    be started.
+    """
+    _check(engine, options)
+    config = engine.about.config
+    cut = partial(cut_frame, frame_side=config.frame_side, short_side=config.short_side)
+    crew = [Seat(engine.about, options, ReadingWorker(partial(reading, cut=cut), limits)) for _ in range(jobs)]
+    began, coming, done = time.perf_counter(), iter(enumerate(paths)), dict[int, Outcome]()
+    try:
+        for number in range(len(paths)):
+            while number not in done:
+                _fill(engine, crew, coming, done)
+                _hear(crew, done, load)
+                _look(engine, crew, done, load)
+            load.total = time.perf_counter() - began
+            yield done.pop(number)
+    finally:
+        for seat in crew:
+            seat.worker.close()
+
+
+def _check(engine: Engine, options: Options) -> None:
+    about, config = engine.about, engine.about.config
+    if not config.frame_by_frame or config.policy_norm == "batch":
+        raise ConfigError(
+            f"{about.model}: looks at whole clips, or at a frame several times, or at a batch as one; only clips that "
+            "are looked at frame by frame share their looks; leave jobs at 1"
+        )
+    if options.chunk != 1:
+        raise ConfigError(f"chunk is {options.chunk}; clips share their looks at one frame each; leave it or jobs at 1")
+
+
+def _fill(engine: Engine, crew: list[Seat], coming: Iterator[tuple[int, Path]], done: dict[int, Outcome]) -> None:
+    """Idle processes begin with the files that come next."""
+    for seat in crew:
+        while seat.idle and (following := next(coming, None)) is not None:
+            number, path = following
+            if path.is_dir() or is_picture(path):
+                done[number] = _alone(engine, path, seat.options)
+            else:
+                seat.begin(number, path)
+
+
+def _alone(engine: Engine, path: Path, options: Options) -> Outcome:
+    try:
+        return predict(engine, path, options=options)
+    except VideoError as error:
+        return error
+
+
+def _hear(crew: list[Seat], done: dict[int, Outcome], load: Load) -> None:
+    """Take what the decoders have; wait for it only where the networks have nothing to look at."""
+    awaited = [seat for seat in crew if seat.owed and seat.frame is None]
+    began, until = time.perf_counter(), 0.0
+    if awaited and all(seat.frame is None for seat in crew):
+        until = min(seat.worker.deadline for seat in awaited) - time.monotonic()
+    wait([seat.worker.pipe for seat in awaited if seat.worker.pipe], max(0.0, until))
+    load.wait += time.perf_counter() - began
+    for seat in awaited:
+        if seat.worker.due():
+            _heard(seat, done)
+
+
+def _heard(seat: Seat, done: dict[int, Outcome]) -> None:
+    try:
+        seat.hear()
+    except VideoError as error:
+        if isinstance(error, VideoEnded) and error.frames and seat.true_count is None:
+            seat.begin(seat.number, seat.path, error.frames)  # sampled once more, on the true count
+        else:
+            done[seat.number] = error
+            seat.leave()
+
+
+def _look(engine: Engine, crew: list[Seat], done: dict[int, Outcome], load: Load) -> None:
+    """One look at every clip whose next frame is there."""
+    ready = [seat for seat in crew if seat.frame is not None]
+    if not ready:
+        return
+    began = time.perf_counter()
+    frames = np.stack([seat.frame for seat in ready if seat.frame is not None])
+    forced = [c for seat in ready if (c := seat.forced_centre()) is not None]
+    memories = [seat.memory for seat in ready]
+    memories, logits, centres = engine.look(frames, memories, centres=np.stack(forced) if forced else None)
+    for i, (seat, memory) in enumerate(zip(ready, memories, strict=True)):
+        if seat.looked(memory, logits[i : i + 1], None if centres is None else centres[i : i + 1]):
+            done[seat.number] = seat.summary()
+            seat.leave()
+    spent = time.perf_counter() - began
+    for seat in crew:
+        seat.worker.deadline += spent  # a decoder's clock stands while nobody listens
+    load.networks, load.steps, load.looked = load.networks + spent, load.steps + 1, load.looked + len(ready)
