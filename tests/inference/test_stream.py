@@ -161,19 +161,9 @@ def test_a_model_that_cannot_stream_says_why(changes: dict[str, Any], words: str
         choices(TorchEngine(recogniser(**changes)).about)
 
 
-IMAGE = {
-    "frames": 1,
-    "order": "glance_first",
-    "policy_sees": "latest",
-    "policy": "gfnet",
-    "aggregator": "gru_steps",
-    "looks_per_frame": 2,
-}
-
-
 def test_image_mode_looks_at_pictures_and_not_at_streams() -> None:
     with pytest.raises(ConfigError, match="it looks at single pictures"):
-        check_streams(models.config(**IMAGE))
+        check_streams(models.image())
 
 
 def test_the_interval_is_the_models_own_unless_another_is_asked_for() -> None:
