@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,30 +30,26 @@ def export(model: Recogniser, folder: Path, form: str, clips: Sequence[Path]) ->
     for a folder that holds something and for a model of an oracle's patches, DependencyError, VideoError, and
     CheckpointError where an engine says something else; then nothing is left written.
     """
-    engines = _ready(folder, form, clips)
+    if not clips:
+        raise ConfigError("there is no clip to compare the graphs with torch on; name some by --clips")
+    engines = ready(folder, form)
     reference = TorchEngine(model.eval())
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        made = Path(scratch) / "export"
-        made.mkdir()
-        for graph in graphs_of(model):
-            _write(graph, made, form)
+    with new_folder(folder) as made:
+        write_graphs(model, made, form)
         describe(made, form, reference.about, {})
         written = read_export(made)
         parity = {n: asdict(compare(reference, open_exported(made, written, n), clips)) for n in engines}
         describe(made, form, reference.about, parity)
-        made.replace(folder)
     return parity
 
 
-def _ready(folder: Path, form: str, clips: Sequence[Path]) -> list[str]:
-    """The installed engines that run the form, when all that export needs is there."""
+def ready(folder: Path, form: str) -> list[str]:
+    """The installed engines that run the form, when all that export needs is there. Raises ConfigError and
+    DependencyError."""
     if form not in SUFFIXES:
         raise ConfigError(unknown("form", form, SUFFIXES))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{printable(folder)} holds something already; name a new folder, or remove it")
-    if not clips:
-        raise ConfigError("there is no clip to compare the graphs with torch on; name some by --clips")
     for package in ("onnx", "onnxscript"):
         if find_spec(package) is None:
             raise DependencyError.of(package, form)
@@ -60,6 +57,23 @@ def _ready(folder: Path, form: str, clips: Sequence[Path]) -> list[str]:
     if READERS[form][0] not in engines:
         raise DependencyError.of(READERS[form][0], EXTRAS[READERS[form][0]])
     return engines
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside it to write to, which takes its place when the block ends and is removed when it raises."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        made = Path(scratch) / "export"
+        made.mkdir()
+        yield made
+        made.replace(folder)
+
+
+def write_graphs(model: Recogniser, folder: Path, form: str) -> None:
+    """All graphs of a model, in float32."""
+    for graph in graphs_of(model):
+        _write(graph, folder, form)
 
 
 def _write(graph: Graph, folder: Path, form: str) -> None:
@@ -81,5 +95,10 @@ def _write(graph: Graph, folder: Path, form: str) -> None:
     onnx = folder / f"{graph.name}.onnx"
     program.save(str(onnx))
     if form == "openvino":
-        save_openvino(onnx.read_bytes(), folder / graph_files(form, graph.name)[0])
-        onnx.unlink()
+        to_openvino(onnx)
+
+
+def to_openvino(onnx: Path) -> None:
+    """A graph's file, in openvino's form in the place of ONNX."""
+    save_openvino(onnx.read_bytes(), onnx.with_name(graph_files("openvino", onnx.stem)[0]))
+    onnx.unlink()

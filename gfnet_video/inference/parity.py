@@ -7,7 +7,6 @@ one, and the logits by more than any tolerance. So centres are compared first, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,21 +14,10 @@ import numpy as np
 
 from gfnet_video.engines.engine import Engine, Turn
 from gfnet_video.errors import CheckpointError, printable
-from gfnet_video.inference.reading import in_order
-from gfnet_video.inference.runner import claimed_frames, forced_centres, indices_of, open_video
+from gfnet_video.inference.steps import read_clip, turns_of
 
 PIXELS, LOGITS = 0.01, 1e-4  # how far apart centres, and logits in parts of the largest of the clip, may be
 TOGETHER = (3, 8)  # clips, and frames of each, that are computed at once beside one by one
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A clip as a model samples it: frames (1,3,S,S) uint8, the glance's own where it has them, forced centres."""
-
-    path: str
-    frames: list[np.ndarray]
-    glance_frames: list[np.ndarray] | None
-    centres: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -45,31 +33,21 @@ class Parity:
     moved: tuple[str, ...]
 
 
-def read_clip(engine: Engine, path: Path) -> Clip:
-    """All frames that a clip's looks see. Raises VideoError."""
-    config = engine.about.config
-    with open_video(path) as video:
-        glance, focus = indices_of(config, claimed_frames(video))
-        read = [[engine.cut(pixels)[None] for pixels in in_order(video, some)] for some in (glance, focus)]
-    frames, own = (read[1], read[0]) if focus else (read[0], None)
-    return Clip(str(path), frames, own, forced_centres(config, path))
-
-
 def compare(torch: Engine, other: Engine, paths: Sequence[Path]) -> Parity:
     """Run both on every clip, and the other on several clips and frames at once too. Raises CheckpointError where they
     are further apart than PIXELS or LOGITS, naming the clip."""
     clips = [read_clip(torch, path) for path in paths]
-    told = [_turns(torch, [clip]) for clip in clips]
+    told = [turns_of(torch, [clip]) for clip in clips]
     pixels, logits, moved = 0.0, 0.0, list[str]()
     for clip, reference in zip(clips, told, strict=True):
-        apart, jumped = _centres_apart(torch, reference, _turns(other, [clip]))
+        apart, jumped = _centres_apart(torch, reference, turns_of(other, [clip]))
         pixels, moved = _worse(pixels, apart), moved + [clip.path] * jumped
-        logits = _worse(logits, _logits_apart([reference], _turns(other, [clip], _centres([reference]))))
+        logits = _worse(logits, _logits_apart([reference], turns_of(other, [clip], _centres([reference]))))
         _check(other, clip.path, pixels, logits)
     for many in TOGETHER:
         rows = [i % len(clips) for i in range(many)]
         references = [told[i] for i in rows]
-        found = _turns(other, [clips[i] for i in rows], _centres(references), chunk=many)
+        found = turns_of(other, [clips[i] for i in rows], _centres(references), chunk=many)
         logits = _worse(logits, _logits_apart(references, found))
         _check(other, f"{many} clips at once", pixels, logits)
     return Parity(len(clips), pixels, logits, tuple(moved))
@@ -86,17 +64,6 @@ def _check(other: Engine, where: str, pixels: float, logits: float) -> None:
             f"{printable(where)}: {other.name} and torch differ, centres by {pixels:.2g} pixels, logits by "
             f"{logits:.2g} of the largest; expected at most {PIXELS} and {LOGITS}; take another engine or torch itself"
         )
-
-
-def _turns(engine: Engine, clips: list[Clip], centres: np.ndarray | None = None, *, chunk: int = 1) -> list[Turn]:
-    """All steps of clips side by side."""
-    frames = [np.concatenate(row) for row in zip(*(c.frames for c in clips), strict=True)]
-    glance = None
-    if clips[0].glance_frames is not None:
-        glance = [np.concatenate(row) for row in zip(*(c.glance_frames or [] for c in clips), strict=True)]
-    forced = clips[0].centres if centres is None else centres
-    with closing(engine.walk(frames, glance_frames=glance, chunk=chunk, centres=forced)) as turns:
-        return list(turns)
 
 
 def _centres(runs: list[list[Turn]]) -> np.ndarray | None:
