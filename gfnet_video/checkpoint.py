@@ -21,6 +21,7 @@ from gfnet_video.errors import CheckpointError, ConfigError, unknown
 from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.records import Parting
 from gfnet_video.strict import from_dict, to_dict
 
 BUNDLED = Path(__file__).parent / "bundled" / "models"
@@ -44,6 +45,11 @@ class Card:
         """Seconds between the frames of a training clip; 0 in checkpoints from before that was noted."""
         held = self.provenance.get("interval", 0.0)
         return float(held) if isinstance(held, int | float) and 0 < held < float("inf") else 0.0
+
+    @property
+    def parting(self) -> Parting:
+        """Of the clips that it was trained on."""
+        return Parting(self.config.train.seed, str(self.provenance.get("train_digest", "")))
 
 
 class Recogniser(GFNet):

@@ -32,6 +32,15 @@ def _expect(name: str, tensor: Tensor, dims: int) -> None:
         raise ConfigError(f"{name} has shape {tuple(tensor.shape)}; expected {dims} dimensions")
 
 
+@dataclass(frozen=True)
+class Parting:
+    """How the clips a model was trained on were parted from others: by which seed, and a digest of which they were;
+    empty where nobody noted it."""
+
+    seed: int = 0
+    digest: str = ""
+
+
 @dataclass(frozen=True, repr=False)
 class Features(_Shown):
     """What a look returns for each frame: `map` (B,T,C,h,w), `pooled` (B,T,D), `logits` (B,T,K)."""

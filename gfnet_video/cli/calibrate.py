@@ -1,4 +1,4 @@
-"""gfnet-video calibrate: temperatures and exit thresholds for a checkpoint, from held-out clips."""
+"""gfnet-video calibrate: temperatures and exit thresholds for a model, from held-out clips."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ all looks would have been right; accuracy falls by no more than the part of clip
 drawn as these were, one by one; 1% at 95% takes 399 of them at least, of which 100 fit the temperatures.
 
 With --budget it spends a given computation where it brings the most right answers, and promises no accuracy.
+
+MODEL is a checkpoint or an exported folder. What is computed in another precision is sure at other times: calibrate an
+int8 folder, or a float32 one with --precision bf16, before its exits are relied on.
 """
 
 
@@ -46,6 +49,8 @@ With --budget it spends a given computation where it brings the most right answe
     help="How sure it is that no more are harmed.",
 )
 @patch_side
+@click.option("--engine", default="auto", show_default=True, help="Of an exported MODEL: as in infer.")
+@click.option("--precision", default=None, help="Of an exported MODEL: as in infer; each keeps thresholds of its own.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -58,20 +63,22 @@ def command(
     max_drop: float,
     confidence: float,
     side: int | None,
+    engine: str,
+    precision: str | None,
 ) -> None:
     import json
 
-    from gfnet_video.checkpoint import load
     from gfnet_video.evaluation.calibration import Budget, Risk
     from gfnet_video.evaluation.held_out import open_held_out
-    from gfnet_video.evaluation.session import calibrate_folder
+    from gfnet_video.evaluation.session import calibrated, subject_of
 
     asked = [n for n in ("max_drop", "confidence") if ctx.get_parameter_source(n) is not ParameterSource.DEFAULT]
     if budget is not None and asked:
         raise click.UsageError(f"--budget and --{asked[0].replace('_', '-')} exclude each other")
     goal = Risk(max_drop, confidence) if budget is None else Budget(budget)
-    opened = open_held_out(load(model).card, source, data_name, split, data=data)
-    result = calibrate_folder(model, opened, split, goal, side)
+    subject = subject_of(model, engine, precision, side)
+    opened = open_held_out(subject.about.parting, source, data_name, split, data=data)
+    result = calibrated(subject, opened, split, goal)
     click.echo(json.dumps(result, indent=1))
     click.echo(in_words(result), err=True)
 

@@ -83,7 +83,7 @@ def command(
             f"--protocol {protocol} takes all looks of every view; --confidence, --rows, --curve and --cache go without"
         )
     model = load(name).at_side(side).to(pick_device(device))
-    opened = open_held_out(model.card, source, data_name, split, data=data, class_file=classes)
+    opened = open_held_out(model.card.parting, source, data_name, split, data=data, class_file=classes)
     manifest = opened.manifest(split, model.card.classes)
     manifest = manifest if limit is None else manifest.head(limit)
     about: dict[str, object] = {"model": str(name), "dataset": opened.name, "split": split}

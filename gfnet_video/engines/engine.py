@@ -15,6 +15,7 @@ from gfnet_video.config import ModelConfig
 from gfnet_video.engines.macs import LookMacs
 from gfnet_video.engines.timing import Seconds
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.records import Parting
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class About:
     """What an engine says of the model it runs; of an exported one it stands in its folder.
 
     model, dataset: names, for people. valid_for: where the thresholds of `rule` hold. precision: what the networks
-    compute in. interval: seconds between the frames of the clips it was trained on; 0 where nobody noted it.
+    compute in. interval: seconds between the frames of the clips it was trained on; 0 where nobody noted it. parting:
+    of those clips from others, which it may be measured on.
     """
 
     model: str
@@ -34,6 +36,7 @@ class About:
     precision: str = "float32"
     valid_for: dict[str, Any] = field(default_factory=dict)
     interval: float = 0.0
+    parting: Parting = field(default_factory=Parting)
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,12 @@ def _looked(config: ModelConfig, step: int, chunk: int) -> Looked:
 
 def costs_of(model: GFNet) -> tuple[float, ...]:
     """GMACs of a clip that stops after each step (S)."""
-    macs = count_macs(model)
-    return tuple(macs.of(looked(model.config, s)) for s in range(model.steps))
+    return step_costs(model.config, count_macs(model))
+
+
+def step_costs(config: ModelConfig, macs: LookMacs) -> tuple[float, ...]:
+    """The same, where a look's cost is known."""
+    return tuple(macs.of(looked(config, s)) for s in range(config.steps))
 
 
 def count_macs(model: GFNet) -> LookMacs:

@@ -45,6 +45,7 @@ class TorchEngine:
             precision_of(self.model),
             card.valid_for,
             card.interval,
+            card.parting,
         )
 
     def cut(self, pixels: np.ndarray) -> np.ndarray:

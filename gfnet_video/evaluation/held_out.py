@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gfnet_video.checkpoint import Card
 from gfnet_video.datasets.catalog import dataset, root_of
 from gfnet_video.datasets.own import open_own, open_whole
 from gfnet_video.datasets.source import WHOLE, CatalogSource, Source
 from gfnet_video.errors import ConfigError, DataError, printable
+from gfnet_video.records import Parting
 
 
 def open_held_out(
-    card: Card,
+    parting: Parting,
     own: Path | None,
     name: str | None,
     split: str,
@@ -20,7 +20,8 @@ def open_held_out(
     data: Path | None = None,
     class_file: Path | None = None,
 ) -> Source:
-    """A source to measure the model of `card` on: clips of one's own, or a data set of the catalog by name.
+    """A source to measure a model on, whose training clips were so parted off: clips of one's own, or a data set of the
+    catalog by name.
 
     A folder that is parted here is parted as in training; where that gives other training clips than the model's, the
     others may have been trained on too, which is a DataError. Split `all` is every clip of a folder or list, on the
@@ -36,8 +37,8 @@ def open_held_out(
         own, data = root_of(row, data), None
     if split == WHOLE:
         return open_whole(own, root=data, class_file=class_file, pictures=pictures)
-    opened = open_own(own, root=data, class_file=class_file, seed=card.config.train.seed, pictures=pictures)
-    if opened.carved and opened.manifest("train").digest() != card.provenance.get("train_digest"):
+    opened = open_own(own, root=data, class_file=class_file, seed=parting.seed, pictures=pictures)
+    if opened.carved and opened.manifest("train").digest() != parting.digest:
         raise DataError(
             f"{printable(own)}: is not parted into splits, and its clips are not those the model was trained on: some "
             "to be measured on may have been trained on; name the run's folder (runs/NAME keeps its split), or, where "

@@ -1,42 +1,81 @@
-"""Calibration of a checkpoint folder, from data to the thresholds written back."""
+"""Calibration of a checkpoint's or an exported model's folder, from data to the thresholds written back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gfnet_video.checkpoint import find, load, rewrite_card
-from gfnet_video.datasets.clips import open_clips
+from gfnet_video.checkpoint import find, rewrite_card
+from gfnet_video.datasets.clips import Clips, open_clips
 from gfnet_video.datasets.source import Source
-from gfnet_video.engines.macs import costs_of
-from gfnet_video.engines.torch_engine import precision_of
+from gfnet_video.engines.engine import About
+from gfnet_video.engines.folder import Thresholds, exported, keep_thresholds
+from gfnet_video.engines.macs import step_costs
+from gfnet_video.engines.opening import open_engine
+from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.evaluation.calibration import Budget, Risk, calibrate
-from gfnet_video.evaluation.metrics import accuracy, readable, step_logits_of
+from gfnet_video.evaluation.engine_steps import engine_step_logits
+from gfnet_video.evaluation.metrics import StepLogits, accuracy, readable, step_logits_of
 from gfnet_video.inference.validity import conditions
 from gfnet_video.nn.exit_rule import ExitRule
 
 
-def calibrate_folder(
-    folder: Path, source: Source, split: str, goal: Risk | Budget, side: int | None = None
-) -> dict[str, Any]:
-    """Find the exit rule on a split and store it, with what it is valid for; returns what was found, in plain numbers.
+@dataclass(frozen=True)
+class Subject:
+    """What is calibrated. steps: all looks of clips, no exit; keep: stores a rule, and what it is valid for; engine:
+    what the rule was found on, empty for torch."""
+
+    about: About
+    steps: Callable[[Clips], StepLogits]
+    keep: Callable[[ExitRule, dict[str, Any]], None]
+    engine: str = ""
+
+
+def subject_of(folder: Path, engine: str = "auto", precision: str | None = None, side: int | None = None) -> Subject:
+    """A checkpoint behind torch, or an exported folder behind one of its engines, as `open_engine` opens it.
 
     side: of the patches, None for the focus' own; the rule then holds for that side.
+
+    Raises ConfigError, CheckpointError, DependencyError.
+    """
+    folder = folder if exported(folder) else find(folder)
+    opened = open_engine(folder, engine, side=side, precision=precision)
+    if isinstance(opened, TorchEngine):
+        model = opened.model
+
+        def rewrite(rule: ExitRule, valid: dict[str, Any]) -> None:
+            rewrite_card(folder, replace(model.card, rule=rule, valid_for=valid))
+
+        return Subject(opened.about, partial(step_logits_of, model), rewrite)
+
+    def keep(rule: ExitRule, valid: dict[str, Any]) -> None:
+        keep_thresholds(folder, Thresholds(opened.about.precision, rule, valid))
+
+    return Subject(opened.about, partial(engine_step_logits, opened), keep, opened.name)
+
+
+def calibrate_folder(folder: Path, source: Source, split: str, goal: Risk | Budget) -> dict[str, Any]:
+    """`calibrated` on a checkpoint's folder, or an exported one behind the fastest engine as it is written."""
+    return calibrated(subject_of(folder), source, split, goal)
+
+
+def calibrated(subject: Subject, source: Source, split: str, goal: Risk | Budget) -> dict[str, Any]:
+    """Find the exit rule on a split and store it, with what it is valid for; returns what was found, in plain numbers.
 
     Measured on the clips that did not fit the temperatures: top1 with and without exits, mean exit step, GMACs, and
     how many exits harmed. A clip that cannot be read is left out and counted. Raises DataError, ConfigError,
     CheckpointError.
     """
-    folder = find(folder)
-    model = load(folder).at_side(side)
-    manifest = source.manifest(split, model.card.classes)
-    steps = step_logits_of(model, open_clips(manifest, model.config, None))
-    good, gmacs = readable(steps.logits), costs_of(model)
+    about = subject.about
+    manifest = source.manifest(split, about.classes)
+    steps = subject.steps(open_clips(manifest, about.config, None))
+    good, gmacs = readable(steps.logits), step_costs(about.config, about.macs)
     logits, labels = steps.logits[good], steps.labels[good]
     found = calibrate(logits, labels, goal, gmacs)
     valid = {
@@ -45,13 +84,14 @@ def calibrate_folder(
         "clips": len(labels),
         "failed": len(steps.failed),
         "digest": manifest.digest(),
-        **conditions(model.config, precision_of(model)),
+        **conditions(about.config, about.precision),
+        **({"engine": subject.engine} if subject.engine else {}),
         "mode": type(goal).__name__.lower(),
         **asdict(goal),
         "fitted": len(found.fitted),
         "tested": len(found.tested),
     }
-    rewrite_card(folder, replace(model.card, rule=found.rule, valid_for=valid))
+    subject.keep(found.rule, valid)
     measured = measure(found.rule, logits[found.tested], labels[found.tested], gmacs)
     return {**asdict(found.rule), **measured, "valid_for": valid}
 
