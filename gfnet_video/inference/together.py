@@ -115,10 +115,10 @@ def _hear(crew: list[Seat], done: dict[int, Outcome], load: Load) -> None:
     if awaited and all(seat.frame is None for seat in crew):
         until = min(seat.worker.deadline for seat in awaited) - time.monotonic()
     wait([seat.worker.pipe for seat in awaited if seat.worker.pipe], max(0.0, until))
-    load.wait += time.perf_counter() - began
     for seat in awaited:
         if seat.worker.due():
             _heard(seat, done)
+    load.wait += time.perf_counter() - began
 
 
 def _heard(seat: Seat, done: dict[int, Outcome]) -> None:
