@@ -26,7 +26,7 @@ backbones; peers.
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="After one that warms up.")
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Clips side by side, beside 1.")
 @click.option(
-    "--chunk", "chunks", type=click.IntRange(min=1), multiple=True, help="Frames computed together.  [default: 1 and 4]"
+    "--chunk", "chunks", type=click.IntRange(min=1), multiple=True, help="Frames computed together.  [default: 1, 2, 4]"
 )
 @patch_side
 @click.option("--engine", "engines", multiple=True, help="torch, onnxruntime, openvino.  [default: all installed]")
@@ -63,7 +63,7 @@ def command(
 
     from gfnet_video.checkpoint import CLIPS
     from gfnet_video.evaluation.bench import bench, contenders_of, opened
-    from gfnet_video.evaluation.bench_report import print_bench, report_of
+    from gfnet_video.evaluation.bench_report import fastest, print_bench, report_of
     from gfnet_video.evaluation.bench_rivals import Peer
     from gfnet_video.evaluation.bench_setting import setting_of
     from gfnet_video.inference.files import find_videos
@@ -77,10 +77,11 @@ def command(
         about = next(engine.about for engine, kind in found if kind == "gfnet")
         rule = None if confidence is None else about.rule.at(confidence)
         others = [Peer(peer, about.config.classes) for peer in dict.fromkeys(peers)]
-        rows = report_of(bench(contenders_of(found, rule, batches, chunks or (1, 4), others), paths, rounds, told))
+        rows = report_of(bench(contenders_of(found, rule, batches, chunks or (1, 2, 4), others), paths, rounds, told))
         setting = setting_of(found, len(paths), rounds, threads)
         setting |= {} if side is None else {"patch_side": side}
     print_bench(rows, Console(stderr=as_json, width=None if sys.stdout.isatty() else 220))
+    click.echo(fastest(rows), err=as_json)
     line = ", ".join(f"{key} {value}" for key, value in setting.items())
     click.echo(line, err=as_json)
     if as_json:

@@ -51,6 +51,13 @@ int8 folder, or a float32 one with --precision bf16, before its exits are relied
 @patch_side
 @click.option("--engine", default="auto", show_default=True, help="Of an exported MODEL: as in infer.")
 @click.option("--precision", default=None, help="Of an exported MODEL: as in infer; each keeps thresholds of its own.")
+@click.option(
+    "--chunk",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Frames computed together (what is fastest `bench` says); stored, and taken by infer.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -65,6 +72,7 @@ def command(
     side: int | None,
     engine: str,
     precision: str | None,
+    chunk: int,
 ) -> None:
     import json
 
@@ -78,7 +86,7 @@ def command(
     goal = Risk(max_drop, confidence) if budget is None else Budget(budget)
     subject = subject_of(model, engine, precision, side)
     opened = open_held_out(subject.about.parting, source, data_name, split, data=data)
-    result = calibrated(subject, opened, split, goal)
+    result = calibrated(subject, opened, split, goal, chunk=chunk)
     click.echo(json.dumps(result, indent=1))
     click.echo(in_words(result), err=True)
 

@@ -30,7 +30,12 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 )
 @click.option("--no-exit", is_flag=True, help="Take all looks.")
 @click.option("--reader", default="auto", show_default=True, help="auto, decord or pyav.")
-@click.option("--chunk", type=click.IntRange(min=1), default=1, show_default=True, help="Frames computed together.")
+@click.option(
+    "--chunk",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Frames computed together.  [default: as calibrated, or 1]",
+)
 @patch_side
 @click.option("--engine", default="auto", show_default=True, help="auto (the fastest), torch, onnxruntime or openvino.")
 @click.option("--precision", default=None, help="float32, bf16, int8 or auto (the faster).  [default: as written]")
@@ -62,7 +67,7 @@ def command(
     confidence: float | None,
     no_exit: bool,
     reader: str,
-    chunk: int,
+    chunk: int | None,
     side: int | None,
     engine: str,
     precision: str | None,

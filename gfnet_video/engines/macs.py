@@ -59,14 +59,14 @@ def _looked(config: ModelConfig, step: int, chunk: int) -> Looked:
     return Looked(-(-focuses // config.looks_per_frame), focuses, focuses)
 
 
-def costs_of(model: GFNet) -> tuple[float, ...]:
-    """GMACs of a clip that stops after each step (S)."""
-    return step_costs(model.config, count_macs(model))
+def costs_of(model: GFNet, chunk: int = 1) -> tuple[float, ...]:
+    """GMACs of a clip that stops after each step (S), where so many frames are computed together."""
+    return step_costs(model.config, count_macs(model), chunk)
 
 
-def step_costs(config: ModelConfig, macs: LookMacs) -> tuple[float, ...]:
+def step_costs(config: ModelConfig, macs: LookMacs, chunk: int = 1) -> tuple[float, ...]:
     """The same, where a look's cost is known."""
-    return tuple(macs.of(looked(config, s)) for s in range(config.steps))
+    return tuple(macs.of(looked(config, s, chunk)) for s in range(config.steps))
 
 
 def count_macs(model: GFNet) -> LookMacs:

@@ -88,6 +88,16 @@ def print_bench(rows: Sequence[dict[str, Any]], console: Console) -> None:
         console.print(f"Ratios are to: {to}.", markup=False, highlight=False)
 
 
+def fastest(rows: Sequence[dict[str, Any]]) -> str:
+    """The chunk and engine that take the model's exits soonest, one clip at a time."""
+    ours = [r for r in rows if r["kind"] == "gfnet" and r["batch"] == 1 and r["name"].endswith(", exits")]
+    best = min(ours, key=lambda r: r["ms"]["total"]["p50"])
+    return (
+        f"Fastest, one clip at a time: {best['engine']} with chunk {best['chunk']}; `gfnet-video calibrate --chunk "
+        f"{best['chunk']}` stores that with the thresholds, and infer takes it."
+    )
+
+
 def _cells(row: dict[str, Any]) -> list[str]:
     ms, ratio, peak = row["ms"], row["ratio"], row["peak_mb"]
     parts = [f"{ms[p]['mean']:.1f}" if ms[p]["mean"] else "" for p in PARTS]

@@ -19,6 +19,7 @@ from gfnet_video.engines.folder import Thresholds, exported, keep_thresholds
 from gfnet_video.engines.macs import step_costs
 from gfnet_video.engines.opening import open_engine
 from gfnet_video.engines.torch_engine import TorchEngine
+from gfnet_video.errors import ConfigError
 from gfnet_video.evaluation.calibration import Budget, Risk, calibrate
 from gfnet_video.evaluation.engine_steps import engine_step_logits
 from gfnet_video.evaluation.metrics import StepLogits, accuracy, readable, step_logits_of
@@ -65,17 +66,21 @@ def calibrate_folder(folder: Path, source: Source, split: str, goal: Risk | Budg
     return calibrated(subject_of(folder), source, split, goal)
 
 
-def calibrated(subject: Subject, source: Source, split: str, goal: Risk | Budget) -> dict[str, Any]:
+def calibrated(subject: Subject, source: Source, split: str, goal: Risk | Budget, *, chunk: int = 1) -> dict[str, Any]:
     """Find the exit rule on a split and store it, with what it is valid for; returns what was found, in plain numbers.
 
-    Measured on the clips that did not fit the temperatures: top1 with and without exits, mean exit step, GMACs, and
-    how many exits harmed. A clip that cannot be read is left out and counted. Raises DataError, ConfigError,
-    CheckpointError.
+    chunk: frames computed together, which the costs follow and `predict` takes by itself. Measured on the clips that
+    did not fit the temperatures: top1 with and without exits, mean exit step, GMACs, and how many exits harmed. A clip
+    that cannot be read is left out and counted. Raises DataError, ConfigError, CheckpointError.
     """
     about = subject.about
+    if chunk > 1 and (about.config.temporal != "causal" or about.config.image):
+        raise ConfigError(
+            f"chunk is {chunk}; {about.model} looks at whole clips or at one picture, and has none: leave it out"
+        )
     manifest = source.manifest(split, about.classes)
     steps = subject.steps(open_clips(manifest, about.config, None))
-    good, gmacs = readable(steps.logits), step_costs(about.config, about.macs)
+    good, gmacs = readable(steps.logits), step_costs(about.config, about.macs, chunk)
     logits, labels = steps.logits[good], steps.labels[good]
     found = calibrate(logits, labels, goal, gmacs)
     valid = {
@@ -84,7 +89,7 @@ def calibrated(subject: Subject, source: Source, split: str, goal: Risk | Budget
         "clips": len(labels),
         "failed": len(steps.failed),
         "digest": manifest.digest(),
-        **conditions(about.config, about.precision),
+        **conditions(about.config, about.precision, chunk=chunk),
         **({"engine": subject.engine} if subject.engine else {}),
         "mode": type(goal).__name__.lower(),
         **asdict(goal),

@@ -21,7 +21,7 @@ from gfnet_video.engines.opening import engine_of
 from gfnet_video.engines.timing import Seconds
 from gfnet_video.errors import VideoError
 from gfnet_video.inference.reading import Opened, Reading, in_order
-from gfnet_video.inference.validity import elsewhere
+from gfnet_video.inference.validity import elsewhere, stored_chunk
 from gfnet_video.nn.draws import drawn_centres
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.records import Prediction
@@ -44,14 +44,14 @@ def open_video(path: str | Path, *, reader: str = "auto") -> VideoReader | Folde
 
 @dataclass(frozen=True)
 class Options:
-    """How to infer. confidence: replaces all thresholds; exits off: all looks are taken; chunk: frames a step; video:
-    what opens a file, in this process or in another (RemoteReader); ahead: a thread decodes the next frame while the
-    networks look at this one."""
+    """How to infer. confidence: replaces all thresholds; exits off: all looks are taken; chunk: frames a step, None: as
+    the model's thresholds were found; video: what opens a file, in this process or in another (RemoteReader); ahead: a
+    thread decodes the next frame while the networks look at this one."""
 
     confidence: float | None = None
     exits: bool = True
     reader: str = "auto"
-    chunk: int = 1
+    chunk: int | None = None
     video: Callable[..., Opened] = open_video
     ahead: bool = False
 
@@ -106,21 +106,21 @@ def predict(
 
 def _predict(engine: Engine, path: str | Path, options: Options, true_count: int | None) -> Prediction:
     about = engine.about
-    rule = rule_of(about.rule, options)
+    rule, chunk = rule_of(about.rule, options), options.chunk or stored_chunk(about)
     began = time.perf_counter()
     with options.video(path, reader=options.reader) as video:
         claimed = claimed_frames(video)
         indices = indices_of(about.config, true_count or claimed)
         reading = Reading(engine, video, options.ahead)
-        taken = _taken(reading, rule, options.chunk, forced_centres(about.config, path), indices)
+        taken = _taken(reading, rule, chunk, forced_centres(about.config, path), indices)
     reading.seconds["total"] = time.perf_counter() - began
-    found = summary(about, path, rule, taken, indices, options.chunk)
+    found = summary(about, path, rule, taken, indices, chunk)
     decoded, seconds = len(reading.decoded), dict(reading.seconds)
-    warnings = noted(about, options, claimed, true_count)
+    warnings = noted(about, options, chunk, claimed, true_count)
     return replace(found, frames_decoded=decoded, seconds=seconds, warnings=warnings)
 
 
-def noted(about: About, options: Options, claimed: int, true_count: int | None) -> tuple[str, ...]:
+def noted(about: About, options: Options, chunk: int, claimed: int, true_count: int | None) -> tuple[str, ...]:
     """What a prediction warns of: a header that lied, thresholds that are used elsewhere than they hold."""
     warnings = []
     if true_count is not None:
@@ -128,7 +128,7 @@ def noted(about: About, options: Options, claimed: int, true_count: int | None) 
             f"the header claims {claimed} frames but {true_count} decode: sampled once more on the true count"
         )
     if options.exits and options.confidence is None:
-        warnings += elsewhere(about, chunk=options.chunk)
+        warnings += elsewhere(about, chunk=chunk)
     return tuple(warnings)
 
 

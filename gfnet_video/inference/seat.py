@@ -90,7 +90,7 @@ class Seat:
     def summary(self) -> Prediction:
         """What the looks say; seconds are those from opening the file to its answer, which it shared with others."""
         found = summary(self.about, self.path, self.rule, self.turns, (self.indices, []), 1)
-        warnings = noted(self.about, self.options, self.claimed, self.true_count)
+        warnings = noted(self.about, self.options, 1, self.claimed, self.true_count)
         seconds = {"total": time.perf_counter() - self.began}
         return replace(found, frames_decoded=self.decoded, seconds=seconds, warnings=warnings)
 

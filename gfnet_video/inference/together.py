@@ -86,7 +86,7 @@ def _check(engine: Engine, options: Options) -> None:
             f"{about.model}: looks at whole clips, or at a frame several times, or at a batch as one; only clips that "
             "are looked at frame by frame share their looks; leave jobs at 1"
         )
-    if options.chunk != 1:
+    if options.chunk not in (None, 1):
         raise ConfigError(f"chunk is {options.chunk}; clips share their looks at one frame each; leave it or jobs at 1")
 
 

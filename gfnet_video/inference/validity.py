@@ -20,6 +20,12 @@ def conditions(config: ModelConfig, precision: str, *, chunk: int = 1) -> dict[s
     }
 
 
+def stored_chunk(about: About) -> int:
+    """How many frames are computed together where nobody says it: as the thresholds were found, else one by one."""
+    chunk = about.valid_for.get("chunk", 1)
+    return chunk if isinstance(chunk, int) and chunk > 0 else 1
+
+
 def elsewhere(about: About, *, chunk: int = 1) -> tuple[str, ...]:
     """A sentence for each condition that is another than the stored thresholds' own; what the model leaves out fits,
     but that thresholds of nowhere are those of float32, which every checkpoint computes in."""

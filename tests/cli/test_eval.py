@@ -133,15 +133,15 @@ def test_calibrate_stores_the_rule_and_where_it_holds(forty: list[str], capfd: p
 
 def test_calibrate_to_a_budget(forty: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     macs = count_macs(load(forty[1]))
-    first, last = (macs.of(looked(load(forty[1]).config, step)) for step in (0, 5))
+    first, last = (macs.of(looked(load(forty[1]).config, step, 2)) for step in (0, 5))
     budget = (first + last) / 2
-    assert run([*forty, "--budget", str(budget)]) == 0
+    assert run([*forty, "--budget", str(budget), "--chunk", "2"]) == 0
     printed = json.loads(capfd.readouterr().out)
     assert first < printed["gmacs"] <= budget and printed["gmacs_no_exit"] == pytest.approx(last)
     held = load(forty[1]).card.valid_for
-    assert (held["mode"], held["gmacs"]) == ("budget", budget) and "max_drop" not in held
+    assert (held["mode"], held["gmacs"], held["chunk"]) == ("budget", budget, 2) and "max_drop" not in held
     before = (Path(forty[1]) / "config.json").read_bytes()
-    assert run([*forty, "--budget", str(2 * last)]) == 2
+    assert run([*forty, "--budget", str(2 * last), "--chunk", "2"]) == 2
     assert f"budget is {2 * last:g} GMACs a clip; expected {first:.4g}" in capfd.readouterr().err
     assert (Path(forty[1]) / "config.json").read_bytes() == before
 

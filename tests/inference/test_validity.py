@@ -54,7 +54,14 @@ def test_nothing_is_said_where_they_were_found_or_where_nobody_knows(model: Reco
     ],
 )
 def test_each_condition_is_warned_of(model: Recogniser, clip: Path, held: dict[str, Any], words: str) -> None:
-    assert gf.predict(told(model, **now(model) | held), clip).warnings == (words,)
+    assert gf.predict(told(model, **now(model) | held), clip, options=Options(chunk=1)).warnings == (words,)
+
+
+def test_the_stored_chunk_is_taken_where_no_other_is_asked_for(model: Recogniser, clip: Path) -> None:
+    for held, decoded in ((2, 2), (4, 4), ("four", 1)):
+        found = gf.predict(told(model, **now(model) | {"chunk": held}), clip, confidence=0.01)
+        assert (found.exit_step, found.frames_decoded, found.warnings) == (1, decoded, ())
+    assert gf.predict(told(model, chunk=4), clip, options=Options(0.01, chunk=1)).frames_decoded == 1
 
 
 def test_only_stored_thresholds_are_warned_of(model: Recogniser, clip: Path) -> None:
