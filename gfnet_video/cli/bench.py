@@ -21,7 +21,12 @@ backbones; peers.
 @click.command("bench", help=ABOUT)
 @click.argument("clips", nargs=-1)
 @click.option(
-    "--model", "name", default=DEFAULT_MODEL, show_default=True, help="A bundled name, a folder or hf-hub:org/name."
+    "--model",
+    "names",
+    multiple=True,
+    default=(DEFAULT_MODEL,),
+    show_default=True,
+    help="A bundled name, a folder or hf-hub:org/name; several take turns, as a folder of int8 beside one of float32.",
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="After one that warms up.")
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Clips side by side, beside 1.")
@@ -39,6 +44,7 @@ backbones; peers.
     show_default=True,
     help="A network of pytorchvideo to time beside them; again for more.",
 )
+@click.option("--bf16", is_flag=True, help="What is exported in float32 in bfloat16 too, where openvino can.")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
 @click.option(
     "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."
@@ -46,13 +52,14 @@ backbones; peers.
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout, the table on stderr.")
 def command(
     clips: tuple[str, ...],
-    name: str,
+    names: tuple[str, ...],
     rounds: int,
     batch: int,
     chunks: tuple[int, ...],
     side: int | None,
     engines: tuple[str, ...],
     peers: tuple[str, ...],
+    bf16: bool,
     threads: int | None,
     confidence: float | None,
     as_json: bool,
@@ -73,7 +80,7 @@ def command(
 
     paths = find_videos(clips or [str(CLIPS)])
     batches = sorted({1, min(batch, len(paths))})
-    with opened(name, engines, threads, paths, told, side) as found:
+    with opened(names, engines, threads, paths, told, side=side, bf16=bf16) as found:
         about = next(engine.about for engine, kind in found if kind == "gfnet")
         rule = None if confidence is None else about.rule.at(confidence)
         others = [Peer(peer, about.config.classes) for peer in dict.fromkeys(peers)]

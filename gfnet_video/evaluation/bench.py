@@ -18,6 +18,7 @@ from gfnet_video.checkpoint import Recogniser
 from gfnet_video.engines.engine import Engine
 from gfnet_video.engines.folder import READERS, exported, read_export
 from gfnet_video.engines.opening import open_engine, open_exported
+from gfnet_video.engines.precisions import pairs
 from gfnet_video.engines.sessions import EXTRAS, installed
 from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError, unknown
@@ -71,33 +72,41 @@ def _batches(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
 
 @contextmanager
 def opened(
-    name: str,
+    names: Sequence[str],
     engines: Sequence[str],
     threads: int | None,
     paths: Sequence[Path],
     told: Callable[[str], None],
+    *,
     side: int | None = None,
+    bf16: bool = False,
 ) -> Iterator[list[tuple[Engine, str]]]:
-    """(engine, kind) of a model and of the static networks of its backbones, on each engine asked for, or all that are
-    installed; side: of the model's patches, None for its own. What other engines than torch need is exported to a
-    folder that is removed at the end.
+    """(engine, kind) of models and of the static networks of the first one's backbones, on each engine asked for, or
+    all that are installed; side: of the models' patches, None for their own. What other engines than torch need is
+    exported to a folder that is removed at the end. bf16: what is exported in float32 in that precision too.
 
     Raises ConfigError for an unknown engine, and what `export` and `open_engine` raise.
     """
     if wrong := [e for e in engines if e not in ("torch", *EXTRAS)]:
         raise ConfigError(unknown("engine", wrong[0], ("torch", *EXTRAS)))
     wanted = engines or ["torch", *(e for e in EXTRAS if installed(e))]
+    if bf16 and "openvino" not in wanted:
+        raise ConfigError(f"bf16 is computed by openvino, but the engines are {', '.join(wanted)}")
     with TemporaryDirectory() as scratch:
-        first = open_engine(name, "auto", threads, side=side)
-        models = [first.model] if isinstance(first, TorchEngine) else []
-        rivals, found = static_tsms(first.about.config), list[tuple[Engine, str]]()
+        nets = [open_engine(name, "auto", threads, side=side) for name in names]
+        models = [net.model for net in nets if isinstance(net, TorchEngine)]
+        rivals, found = static_tsms(nets[0].about.config), list[tuple[Engine, str]]()
         for kind, model in [*(("gfnet", m) for m in models), *(("static", m) for m in rivals)]:
             folder = Path(scratch) / str(len(found))
             found += [(e, kind) for e in _on_engines(model, folder, wanted, threads, paths, told)]
-        if exported(name):
+            if bf16 and kind == "gfnet":
+                found += [(e, kind) for e in _of_folder(folder, wanted, threads, "bf16")]
+        for name in filter(exported, names):
             found += [(e, "gfnet") for e in _of_folder(Path(name), wanted, threads)]
+            if bf16 and read_export(Path(name)).about.precision == "float32":
+                found += [(e, "gfnet") for e in _of_folder(Path(name), wanted, threads, "bf16")]
         if not any(kind == "gfnet" for _, kind in found):
-            raise ConfigError(f"none of the engines {', '.join(wanted)} runs {name}")
+            raise ConfigError(f"none of the engines {', '.join(wanted)} runs {', '.join(names)}")
         yield found
 
 
@@ -117,9 +126,13 @@ def _on_engines(
     return found
 
 
-def _of_folder(folder: Path, engines: Sequence[str], threads: int | None) -> list[Engine]:
+def _of_folder(folder: Path, engines: Sequence[str], threads: int | None, precision: str | None = None) -> list[Engine]:
     written = read_export(folder)
-    return [open_exported(folder, written, e, threads) for e in engines if e in READERS[written.form]]
+    able = [e for e in engines if e in READERS[written.form]]
+    return [
+        open_exported(folder, written, e, threads, p)
+        for e, p in pairs(able, written.about.precision, precision, folder)
+    ]
 
 
 def contenders_of(
@@ -143,7 +156,8 @@ def contenders_of(
             own, never = rule or about.rule, ExitRule.never(about.config.steps, about.rule.temperatures)
             for chunk, exits, used in [*((c, "exits", own) for c in chunks), (chunks[0], "all looks", never)]:
                 run = partial(run_engine, engine, used, chunk)
-                found.append(Contender(f"{about.model}, {exits}", kind, engine.name, batch, chunk, run))
+                named = about.model if about.precision == "float32" else f"{about.model} {about.precision}"
+                found.append(Contender(f"{named}, {exits}", kind, engine.name, batch, chunk, run))
     return found + [peer.contender(batch) for peer in peers for batch in batches]
 
 

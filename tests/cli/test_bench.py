@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from gfnet_video.checkpoint import load
 from gfnet_video.cli.main import run
 from gfnet_video.config import LookConfig
+from gfnet_video.engines.engine import About, Engine
 from gfnet_video.engines.macs import costs_of
 from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError
+from gfnet_video.evaluation.bench import contenders_of
 from gfnet_video.evaluation.bench_rivals import Peer, static_tsm, static_tsms
 from gfnet_video.evaluation.bench_runs import PARTS, run_engine
 from gfnet_video.inference.runner import predict
@@ -94,6 +97,23 @@ def test_peers_are_pytorchvideos_networks_on_what_they_are_published_on(clip: Pa
 def test_a_peer_nobody_knows_is_a_usage_error(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", str(clip), "--peer", "slow_r5"]) == 2
     assert "'slow_r5' is not one of 'x3d_xs', 'x3d_s', 'x3d_m', 'slow_r50'" in capfd.readouterr().err
+
+
+def test_contenders_in_less_precision_are_told_apart(checkpoint: Path) -> None:
+    class Other(TorchEngine):
+        @property
+        def about(self) -> About:
+            return replace(super().about, precision="int8")
+
+    model = load(checkpoint)
+    both: list[tuple[Engine, str]] = [(TorchEngine(model), "gfnet"), (Other(model), "gfnet")]
+    names = [c.name for c in contenders_of(both, None, [1], [1], [])]
+    assert [n.rpartition(", ")[0].removeprefix(model.card.config.name) for n in names[:4]] == ["", "", " int8", " int8"]
+
+
+def test_bf16_without_openvino_is_a_usage_error(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", str(clip), "--engine", "torch", "--bf16"]) == 2
+    assert "bf16 is computed by openvino, but the engines are torch" in capfd.readouterr().err
 
 
 def test_an_engine_nobody_knows_is_a_usage_error(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gfnet_video.engines.folder import NAME
+from gfnet_video.engines.folder import NAME, READERS
 from gfnet_video.engines.opening import fastest, open_engine
 from gfnet_video.engines.processor import has_bf16
 from gfnet_video.errors import CheckpointError, ConfigError
@@ -22,6 +22,8 @@ for package in ("onnx", "onnxscript", "onnxruntime"):
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed", allow_module_level=True)
 
+OPENVINO = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+EACH = ("onnxruntime", pytest.param("openvino", marks=OPENVINO))
 WALKED = ("gru", "both")  # rows of walks.WALKS; the others take a minute more: python -m tests.engines.walks onnx
 BLOCKED = "import sys; sys.modules['torch'] = None; from gfnet_video.cli.main import main; main(sys.argv[1:])"
 
@@ -33,22 +35,30 @@ def infer(model: object, clip: Path, *args: object, code: str = BLOCKED) -> dict
     return found
 
 
-def test_every_walk_says_what_torch_says() -> None:
+def engines_of(form: str) -> set[str]:
+    """The installed engines that run a form."""
+    return {name for name in READERS[form] if find_spec(name) is not None}
+
+
+@pytest.mark.parametrize(("form", "walked"), [("onnx", WALKED), pytest.param("openvino", ("tsm",), marks=OPENVINO)])
+def test_every_walk_says_what_torch_says(form: str, walked: tuple[str, ...]) -> None:
     """`export` itself compares, one clip and frame at a time, three and eight; here its word is compared with less."""
-    done = python("-m", "tests.engines.walks", "onnx", *WALKED)
+    done = python("-m", "tests.engines.walks", form, *walked)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert tuple(said) == WALKED
+    assert tuple(said) == walked
     for engines in said.values():
+        assert set(engines) == engines_of(form)
         for parity in engines.values():
             assert parity["clips"] == 2 and parity["pixels"] < 1e-3 and parity["logits"] < 1e-5
 
 
-def test_a_stream_says_what_torch_says(exported: Path, checkpoint: Path) -> None:
+@pytest.mark.parametrize("engine", EACH)
+def test_a_stream_says_what_torch_says(engine: str, exported: Path, checkpoint: Path) -> None:
     """Logits after each of 15 frames of two streams, more than two windows, and the patches."""
     code = (
         "import sys, numpy as np; from gfnet_video.engines.opening import open_engine\n"
-        "torch, other = open_engine(sys.argv[1]), open_engine(sys.argv[2], 'onnxruntime', 1)\n"
+        "torch, other = open_engine(sys.argv[1]), open_engine(sys.argv[2], sys.argv[3], 1)\n"
         "dice, a, b = np.random.default_rng(0), None, None\n"
         "for n in range(15):\n"
         "    frame = dice.integers(0, 256, (2, 3, 64, 64), np.uint8)\n"
@@ -56,7 +66,7 @@ def test_a_stream_says_what_torch_says(exported: Path, checkpoint: Path) -> None
         "    assert x.index == y.index == min(n, 5), (x.index, y.index)\n"
         "    assert np.allclose(x.centre, y.centre, atol=1e-5) and np.allclose(x.logits, y.logits, atol=1e-4)\n"
     )
-    done = python("-c", code, checkpoint, exported)
+    done = python("-c", code, checkpoint, exported, engine)
     assert done.returncode == 0, done.stderr
 
 
@@ -93,12 +103,13 @@ def test_infer_runs_it_without_torch_and_exits(exported: Path, checkpoint: Path,
     plain = "import sys; from gfnet_video.cli.main import main; main(sys.argv[1:])"
     for args in (("--no-exit",), ("--confidence", 0.01), ("--chunk", 4)):
         torch = infer(checkpoint, clip, *args, code=plain)
-        found = infer(exported, clip, *args, "--engine", "onnxruntime", "--threads", 1)
-        same = ("label", "exit_step", "frames_decoded", "frame_indices", "gmacs")
-        assert {k: found[k] for k in same} == {k: torch[k] for k in same}
-        assert found["step_scores"] == pytest.approx(torch["step_scores"], abs=1e-5)
-        assert np.allclose(found["patches"], torch["patches"], atol=1e-5)
-        assert set(found["seconds"]) == set(torch["seconds"])
+        for engine in engines_of("onnx") if args[0] == "--confidence" else ("onnxruntime",):
+            found = infer(exported, clip, *args, "--engine", engine, "--threads", 1)
+            same = ("label", "exit_step", "frames_decoded", "frame_indices", "gmacs")
+            assert {k: found[k] for k in same} == {k: torch[k] for k in same}
+            assert found["step_scores"] == pytest.approx(torch["step_scores"], abs=1e-5)
+            assert np.allclose(found["patches"], torch["patches"], atol=1e-5)
+            assert set(found["seconds"]) == set(torch["seconds"])
 
 
 @pytest.mark.skipif(find_spec("openvino") is None or not has_bf16(), reason="no openvino, or no bfloat16 in hardware")
