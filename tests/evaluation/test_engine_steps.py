@@ -65,7 +65,7 @@ def test_an_exported_folder_keeps_what_was_found_on_its_engine(
     describe(folder, "onnx", replace(engine.about, precision="int8"), {})
     asked = []
 
-    def opened(name: Path, engine_name: str, *, precision: str | None) -> Other:
+    def opened(name: Path, engine_name: str, *, side: int | None, precision: str | None) -> Other:
         asked.append((name, engine_name, precision))
         return Other(engine, "int8")
 
