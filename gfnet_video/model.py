@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gfnet_video.config import STEPWISE, LookConfig, ModelConfig
+from gfnet_video.config import LookConfig, ModelConfig
+from gfnet_video.config.words import STEPWISE
 from gfnet_video.errors import ConfigError
 from gfnet_video.nn.actor_policy import ActorPolicy
 from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence, SumAggregator

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gfnet_video.config import SAMPLERS, ModelConfig
+from gfnet_video.config import ModelConfig
+from gfnet_video.config.words import SAMPLERS
 from gfnet_video.datasets.clip_file import frames_of, has_span, open_source, part
 from gfnet_video.datasets.frame_cache import FrameCache, Progress, build_cache
 from gfnet_video.datasets.manifest import Manifest

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gfnet_video.checkpoint import load_weights
-from gfnet_video.config import CLIP_NETWORKS, TrainConfig
+from gfnet_video.config import TrainConfig
+from gfnet_video.config.words import CLIP_NETWORKS
 from gfnet_video.errors import CheckpointError, ConfigError
 from gfnet_video.model import GFNet, Look
 from gfnet_video.nn.backbone import load_backbone

@@ -7,7 +7,7 @@ from math import ceil
 
 import numpy as np
 
-from gfnet_video.config import SAMPLERS
+from gfnet_video.config.words import SAMPLERS
 from gfnet_video.errors import ConfigError, unknown
 
 DENSE_SPAN = 64  # frames
