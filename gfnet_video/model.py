@@ -14,65 +14,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gfnet_video.config import LookConfig, ModelConfig
-from gfnet_video.config.words import STEPWISE
+from gfnet_video.config import ModelConfig
 from gfnet_video.errors import ConfigError
-from gfnet_video.nn.actor_policy import ActorPolicy
-from gfnet_video.nn.aggregator import Aggregator, Classifier, Evidence, SumAggregator
-from gfnet_video.nn.backbone import Backbone, Buffers, join_maps
-from gfnet_video.nn.clip_backbone import ClipBackbone
-from gfnet_video.nn.controls import CONTROLS, Peak
-from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
+from gfnet_video.nn.aggregator import Evidence
+from gfnet_video.nn.backbone import Buffers
+from gfnet_video.nn.controls import Peak
+from gfnet_video.nn.gru_aggregator import Recurrence
 from gfnet_video.nn.image_walk import image_steps
 from gfnet_video.nn.patches import crop_between, crop_patches, crop_with_gradient, place_to_centre
 from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.state import State
-from gfnet_video.nn.step_aggregators import Cascade, GRUSteps, Seen
+from gfnet_video.nn.step_aggregators import Seen
+from gfnet_video.parts import AnyAggregator, Look, aggregator_of, mean_of, policy_of, room_of
 from gfnet_video.records import Features, Looks, Step
 from gfnet_video.walk import steps_of
 
 Model = TypeVar("Model", bound="GFNet")
-AnyAggregator = Aggregator | GRUAggregator | SumAggregator | GRUSteps | Cascade
-
-
-class Look(nn.Module):
-    """A backbone and its classifier: frames in, features out, shift buffers passed through.
-
-    A network of whole clips says one thing of a clip: each of its frames has the same row, of which `once` leaves one.
-    """
-
-    def __init__(self, config: LookConfig, model: ModelConfig, *, cam: bool = False) -> None:
-        super().__init__()
-        self.clipwise = config.clipwise
-        self.backbone: Backbone | ClipBackbone
-        if config.clipwise:
-            self.backbone = ClipBackbone(config.backbone, frozen=config.frozen)
-        else:
-            self.backbone = Backbone(
-                config.backbone,
-                stride=config.stride,
-                pool=config.pool,
-                shift=model.temporal if config.shift else "none",
-                shift_div=model.shift_div,
-                frozen=config.frozen,
-            )
-        self.classifier = Classifier(self.backbone.width, model.classes, model.factors, config.dropout)
-        self.joins = model.policy == "heat"  # published policies read the last map alone
-        self.cam = cam  # its map is its answer's activation map
-
-    def forward(self, frames: Tensor, state: Buffers | None = None, branches: int = 1) -> tuple[Features, Buffers]:
-        """frames (B,k,3,side,side), normalised; branches: as `GFNet.focus`."""
-        fine, last, pooled, state = self.backbone(frames, state, branches)
-        logits = self.classifier(pooled)
-        if self.clipwise:
-            pooled, logits = (x.expand(-1, frames.shape[1], -1) for x in (pooled, logits))
-        if self.cam:
-            return Features(self.classifier.activation(last, logits), pooled, logits), state
-        return Features(join_maps(fine, last) if self.joins else last, pooled, logits), state
-
-    def once(self, rows: Tensor) -> Tensor:
-        """Of rows (B,k,...), one for each frame, those that are evidence: all, or of a whole clip one (B,1,...)."""
-        return rows[:, :1] if self.clipwise else rows
 
 
 class GFNet(nn.Module):
@@ -82,48 +39,16 @@ class GFNet(nn.Module):
         super().__init__()
         self.config = config
         self.glance_net = Look(config.glance, config, cam=config.where == "cam")
-        self.aggregator: AnyAggregator = Aggregator(  # before the focus: a seed gives the weights it gave
-            config.classes, config.factors, rising=config.patch == "per_frame" and config.policy_sees == "past"
-        )
+        # Before the focus, also where another is to follow: a seed gives the weights it gave.
+        self.aggregator: AnyAggregator = mean_of(config)
         self.focus_net: Look | None = None
         self.policy: nn.Module | None = None
         self.room = 1.0
         if config.focus is not None:
-            self.focus_net = Look(config.focus, config)
-            self.room = room_of(config)
-            if config.where == "cam":
-                self.policy = Peak(room=self.room)
-            elif config.where != "policy":
-                self.policy = CONTROLS[config.where]()
-            elif config.policy != "heat":
-                channels, cells = self.glance_net.backbone.last_channels, -(-config.glance.side // config.glance.stride)
-                self.policy = ActorPolicy(
-                    config.policy,
-                    channels,
-                    cells=cells,
-                    frames=config.frames,
-                    hidden=config.policy_hidden,
-                    by_batch=config.policy_norm == "batch",
-                )
-            else:
-                self.policy = Policy(
-                    self.glance_net.backbone.map_channels,
-                    hidden=config.policy_hidden,
-                    room=self.room,
-                    backwards=config.policy_sees == "clip",
-                )
-        if config.aggregator == "gru":
-            widths = self.glance_net.backbone.width, self.focus_net.backbone.width if self.focus_net else 0
-            hidden = config.aggregator_hidden or 256
-            self.aggregator = GRUAggregator(*widths, config.classes, config.factors, hidden=hidden)
-        elif config.aggregator == "sum":
-            self.aggregator = SumAggregator(config.classes)
-        elif config.aggregator == "cascade":
-            self.aggregator = Cascade(self.glance_net.backbone.width, config.classes, config.steps)
-        elif config.aggregator in STEPWISE:
-            own_first = config.aggregator == "gru_steps_own_first"
-            width, hidden = self.glance_net.backbone.width, config.aggregator_hidden or 1024
-            self.aggregator = GRUSteps(width, config.classes, own_first=own_first, hidden=hidden)
+            self.focus_net, self.room = Look(config.focus, config), room_of(config)
+            self.policy = policy_of(config, self.glance_net.backbone)
+        if config.aggregator != "mean":
+            self.aggregator = aggregator_of(config, self.glance_net, self.focus_net)
 
     @property
     def steps(self) -> int:
@@ -340,12 +265,6 @@ class GFNet(nn.Module):
         count = "1" if self.config.image else "T"
         if frames.ndim != 5 or frames.shape[2:] != (3, side, side) or (self.config.image and frames.shape[1] != 1):
             raise ConfigError(f"frames have shape {tuple(frames.shape)}; expected (B, {count}, 3, {side}, {side})")
-
-
-def room_of(config: ModelConfig) -> float:
-    """The part of the frame's side that is left for a patch to move in."""
-    assert config.focus is not None
-    return max((config.frame_side - config.focus.side) / config.frame_side, 1e-6)
 
 
 def parted(clips: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor | None]:

@@ -19,12 +19,13 @@ from torch.nn import functional as F
 
 from gfnet_video.config import ModelConfig
 from gfnet_video.errors import ConfigError
-from gfnet_video.model import AnyAggregator, GFNet, Look
+from gfnet_video.model import GFNet
 from gfnet_video.nn.aggregator import Evidence
 from gfnet_video.nn.backbone import Backbone
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.shift import both_shift, run_block, run_shifted
+from gfnet_video.parts import AnyAggregator, Look
 
 B, K = 2, 3  # of the examples that a graph is traced with: an exporter takes 1 for a constant
 

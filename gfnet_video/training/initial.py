@@ -8,8 +8,9 @@ from gfnet_video.checkpoint import load_weights
 from gfnet_video.config import TrainConfig
 from gfnet_video.config.words import CLIP_NETWORKS
 from gfnet_video.errors import CheckpointError, ConfigError
-from gfnet_video.model import GFNet, Look
+from gfnet_video.model import GFNet
 from gfnet_video.nn.backbone import load_backbone
+from gfnet_video.parts import Look
 from gfnet_video.training.transfer import Transfer, looks_of, transfer
 from gfnet_video.weights import Weights, backbone_weights, file_weights, is_timm_name, named, untagged
 

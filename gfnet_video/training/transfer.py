@@ -9,7 +9,8 @@ from torch import nn
 from gfnet_video.checkpoint import Recogniser, load
 from gfnet_video.config import LookConfig
 from gfnet_video.errors import CheckpointError, printable
-from gfnet_video.model import GFNet, Look
+from gfnet_video.model import GFNet
+from gfnet_video.parts import Look
 
 
 @dataclass(frozen=True)
