@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import VERBS
 from gfnet_video.cli.options import patch_side
+from gfnet_video.cli.train import config_path, is_config
+
+if TYPE_CHECKING:
+    from gfnet_video.engines.engine import Engine
+    from gfnet_video.nn.exit_rule import ExitRule
 
 ABOUT = f"""{VERBS["bench"].help}
 
@@ -26,7 +32,8 @@ backbones; peers.
     multiple=True,
     default=(DEFAULT_MODEL,),
     show_default=True,
-    help="A bundled name, a folder or hf-hub:org/name; several take turns, as a folder of int8 beside one of float32.",
+    help="A bundled name, a folder or hf-hub:org/name; or a config, as of train, whose network is timed untrained. "
+    "Several take turns, as a folder of int8 beside one of float32.",
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="After one that warms up.")
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Clips side by side, beside 1.")
@@ -69,7 +76,9 @@ def command(
     from rich.console import Console
 
     from gfnet_video.checkpoint import CLIPS
-    from gfnet_video.evaluation.bench import bench, contenders_of, opened
+    from gfnet_video.config import load_config
+    from gfnet_video.evaluation.bench import bench, contenders_of
+    from gfnet_video.evaluation.bench_models import Ways, opened
     from gfnet_video.evaluation.bench_report import fastest, print_bench, report_of
     from gfnet_video.evaluation.bench_rivals import Peer
     from gfnet_video.evaluation.bench_setting import setting_of
@@ -80,10 +89,11 @@ def command(
 
     paths = find_videos(clips or [str(CLIPS)])
     batches = sorted({1, min(batch, len(paths))})
-    with opened(names, engines, threads, paths, told, side=side, bf16=bf16) as found:
-        about = next(engine.about for engine, kind in found if kind == "gfnet")
-        rule = None if confidence is None else about.rule.at(confidence)
-        others = [Peer(peer, about.config.classes) for peer in dict.fromkeys(peers)]
+    named = [load_config(config_path(name)) if is_config(name) else name for name in names]
+    with opened(named, Ways(engines, threads, paths, told, bf16), side=side) as found:
+        classes = next(engine.about.config.classes for engine, kind in found if kind != "static")
+        rule = None if confidence is None else _at(confidence, found)
+        others = [Peer(peer, classes) for peer in dict.fromkeys(peers)]
         rows = report_of(bench(contenders_of(found, rule, batches, chunks or (1, 2, 4), others), paths, rounds, told))
         setting = setting_of(found, len(paths), rounds, threads)
         setting |= {} if side is None else {"patch_side": side}
@@ -93,3 +103,11 @@ def command(
     click.echo(line, err=as_json)
     if as_json:
         click.echo(json.dumps({"setting": setting, "contenders": rows}, indent=1))
+
+
+def _at(confidence: float, found: list[tuple[Engine, str]]) -> ExitRule:
+    """The first trained model's rule at a confidence."""
+    rules = [engine.about.rule for engine, kind in found if kind == "gfnet"]
+    if not rules:
+        raise click.UsageError("--confidence: a network of a config is untrained and has no exits; name a model too")
+    return rules[0].at(confidence)

@@ -148,14 +148,28 @@ def _dry_run(source: Source, config: Config, limit: int | None) -> int:
 
 def config_path(name: str) -> Path:
     """The YAML file of that path, or the shipped one of that name. Raises ConfigError."""
-    from gfnet_video import configs
     from gfnet_video.errors import ConfigError, unknown
 
-    if Path(name).suffix in (".yaml", ".yml"):
+    if _is_yaml(name):
         if not Path(name).is_file():
             raise ConfigError(f"{name}: no such config file")
         return Path(name)
-    shipped = {p.stem: p for p in Path(configs.__path__[0]).glob("*.yaml")}
-    if name not in shipped:
-        raise ConfigError(unknown("config", name, shipped))
-    return shipped[name]
+    if name not in (known := shipped()):
+        raise ConfigError(unknown("config", name, known))
+    return known[name]
+
+
+def is_config(name: str) -> bool:
+    """Whether a name, of a model or of a config, is one that `config_path` takes."""
+    return _is_yaml(name) or (name in shipped() and not Path(name).is_dir())
+
+
+def shipped() -> dict[str, Path]:
+    """The configs that come with the package, by name."""
+    from gfnet_video import configs
+
+    return {p.stem: p for p in Path(configs.__path__[0]).glob("*.yaml")}
+
+
+def _is_yaml(name: str) -> bool:
+    return Path(name).suffix in (".yaml", ".yml")

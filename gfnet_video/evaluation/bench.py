@@ -8,23 +8,13 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from gfnet_video.checkpoint import Recogniser
 from gfnet_video.engines.engine import Engine
-from gfnet_video.engines.folder import READERS, exported, read_export
-from gfnet_video.engines.opening import open_engine, open_exported
-from gfnet_video.engines.precisions import pairs
-from gfnet_video.engines.sessions import EXTRAS, installed
-from gfnet_video.engines.torch_engine import TorchEngine
-from gfnet_video.errors import ConfigError, unknown
-from gfnet_video.evaluation.bench_rivals import RANDOM, Peer, static_tsms
+from gfnet_video.evaluation.bench_rivals import RANDOM, Peer
 from gfnet_video.evaluation.bench_runs import Contender, Run, run_engine
-from gfnet_video.inference.export import export
 from gfnet_video.nn.exit_rule import ExitRule
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -70,71 +60,6 @@ def _batches(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
         yield [*batch, *paths[: size - len(batch)]]
 
 
-@contextmanager
-def opened(
-    names: Sequence[str],
-    engines: Sequence[str],
-    threads: int | None,
-    paths: Sequence[Path],
-    told: Callable[[str], None],
-    *,
-    side: int | None = None,
-    bf16: bool = False,
-) -> Iterator[list[tuple[Engine, str]]]:
-    """(engine, kind) of models and of the static networks of the first one's backbones, on each engine asked for, or
-    all that are installed; side: of the models' patches, None for their own. What other engines than torch need is
-    exported to a folder that is removed at the end. bf16: what is exported in float32 in that precision too.
-
-    Raises ConfigError for an unknown engine, and what `export` and `open_engine` raise.
-    """
-    if wrong := [e for e in engines if e not in ("torch", *EXTRAS)]:
-        raise ConfigError(unknown("engine", wrong[0], ("torch", *EXTRAS)))
-    wanted = engines or ["torch", *(e for e in EXTRAS if installed(e))]
-    if bf16 and "openvino" not in wanted:
-        raise ConfigError(f"bf16 is computed by openvino, but the engines are {', '.join(wanted)}")
-    with TemporaryDirectory() as scratch:
-        nets = [open_engine(name, "auto", threads, side=side) for name in names]
-        models = [net.model for net in nets if isinstance(net, TorchEngine)]
-        rivals, found = static_tsms(nets[0].about.config), list[tuple[Engine, str]]()
-        for kind, model in [*(("gfnet", m) for m in models), *(("static", m) for m in rivals)]:
-            folder = Path(scratch) / str(len(found))
-            found += [(e, kind) for e in _on_engines(model, folder, wanted, threads, paths, told)]
-            if bf16 and kind == "gfnet":
-                found += [(e, kind) for e in _of_folder(folder, wanted, threads, "bf16")]
-        for name in filter(exported, names):
-            found += [(e, "gfnet") for e in _of_folder(Path(name), wanted, threads)]
-            if bf16 and read_export(Path(name)).about.precision == "float32":
-                found += [(e, "gfnet") for e in _of_folder(Path(name), wanted, threads, "bf16")]
-        if not any(kind == "gfnet" for _, kind in found):
-            raise ConfigError(f"none of the engines {', '.join(wanted)} runs {', '.join(names)}")
-        yield found
-
-
-def _on_engines(
-    model: Recogniser,
-    folder: Path,
-    engines: Sequence[str],
-    threads: int | None,
-    paths: Sequence[Path],
-    told: Callable[[str], None],
-) -> list[Engine]:
-    found: list[Engine] = [TorchEngine(model)] if "torch" in engines else []
-    if any(e in EXTRAS for e in engines):
-        told(f"exporting {model.card.config.name}")
-        export(model, folder, "onnx", paths[:1])
-        found += _of_folder(folder, engines, threads)
-    return found
-
-
-def _of_folder(folder: Path, engines: Sequence[str], threads: int | None, precision: str | None = None) -> list[Engine]:
-    written = read_export(folder)
-    able = [e for e in engines if e in READERS[written.form]]
-    return [
-        open_exported(folder, written, e, threads, p)
-        for e, p in pairs(able, written.about.precision, precision, folder)
-    ]
-
-
 def contenders_of(
     opened: Sequence[tuple[Engine, str]],
     rule: ExitRule | None,
@@ -142,22 +67,25 @@ def contenders_of(
     chunks: Sequence[int],
     peers: Sequence[Peer],
 ) -> list[Contender]:
-    """Each model on each engine, at each batch and chunk, with its exits and at the first chunk without any; static
-    networks take a whole clip at once, which is when they are fastest. rule: in the place of the model's own."""
+    """Each model on each engine, at each batch and chunk, with its exits and at the first chunk without any; what is
+    untrained has no exits; static networks take a whole clip at once, which is when they are fastest. rule: in the
+    place of the model's own."""
     found = []
     for engine, kind in opened:
         about = engine.about
+        never = ExitRule.never(about.config.steps, about.rule.temperatures)
+        named = about.model if about.precision == "float32" else f"{about.model} {about.precision}"
+        once = about.config.temporal == "both" or about.config.image  # such a model has no chunks
+        sizes = chunks[:1] if once else chunks
+        ways = [*((c, ", exits", rule or about.rule) for c in sizes), (chunks[0], ", all looks", never)]
+        if kind == "untrained":
+            ways = [(c, ", all looks", never) for c in sizes]
+        if kind == "static":
+            ways = [(about.config.frames, "", never)]
         for batch in batches:
-            if kind == "static":
-                never = ExitRule.never(about.config.steps)
-                run = partial(run_engine, engine, never, about.config.frames)
-                found.append(Contender(about.model, kind, engine.name, batch, about.config.frames, run, RANDOM))
-                continue
-            own, never = rule or about.rule, ExitRule.never(about.config.steps, about.rule.temperatures)
-            for chunk, exits, used in [*((c, "exits", own) for c in chunks), (chunks[0], "all looks", never)]:
-                run = partial(run_engine, engine, used, chunk)
-                named = about.model if about.precision == "float32" else f"{about.model} {about.precision}"
-                found.append(Contender(f"{named}, {exits}", kind, engine.name, batch, chunk, run))
+            for chunk, looks, used in ways:
+                run, note = partial(run_engine, engine, used, chunk), "" if kind == "gfnet" else RANDOM
+                found.append(Contender(named + looks, kind, engine.name, batch, chunk, run, note))
     return found + [peer.contender(batch) for peer in peers for batch in batches]
 
 

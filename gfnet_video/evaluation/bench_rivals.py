@@ -47,11 +47,13 @@ def static_tsm(config: ModelConfig, look: LookConfig) -> Recogniser:
     )
     kind = "static" if look.clipwise else "static TSM"
     name = f"{kind} {look.backbone} at {config.frame_side}, stride {look.stride} {look.pool}"
-    card = Card(
-        Config("none", static, TrainConfig(()), name),
-        tuple(str(i) for i in range(config.classes)),
-        ExitRule.never(static.steps),
-    )
+    return untrained(Config("none", static, TrainConfig(()), name))
+
+
+def untrained(config: Config) -> Recogniser:
+    """A network of that config with random weights and no thresholds, its classes numbered."""
+    names = tuple(str(i) for i in range(config.model.classes))
+    card = Card(config, names, ExitRule.never(config.model.steps))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return Recogniser(card).eval()

@@ -36,7 +36,8 @@ Contest = Callable[[Sequence[Path]], Run]
 
 @dataclass(frozen=True)
 class Contender:
-    """What takes turns with others. kind: gfnet | static | other; chunk: frames computed together; note: for people."""
+    """What takes turns with others. kind: gfnet | untrained | static | other; chunk: frames computed together; note:
+    for people."""
 
     name: str
     kind: str

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 from gfnet_video.checkpoint import load
+from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import run
-from gfnet_video.config import LookConfig
+from gfnet_video.cli.train import is_config
+from gfnet_video.config import Config, LookConfig, ModelConfig, TrainConfig, dump_config
 from gfnet_video.engines.engine import About, Engine
 from gfnet_video.engines.macs import costs_of
 from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError
 from gfnet_video.evaluation.bench import contenders_of
-from gfnet_video.evaluation.bench_rivals import Peer, static_tsm, static_tsms
+from gfnet_video.evaluation.bench_models import Ways, on_engines
+from gfnet_video.evaluation.bench_rivals import Peer, static_tsm, static_tsms, untrained
 from gfnet_video.evaluation.bench_runs import PARTS, run_engine
 from gfnet_video.inference.runner import predict
 from tests import models
@@ -52,6 +55,58 @@ def test_all_take_turns_and_the_parts_add_up(
     assert ours["ratio"]["median"] == pytest.approx(ours["ms_rounds"][0] / baseline["ms_rounds"][0])
     assert {"processor", "cores", "threads", "torch", "clips", "rounds"} <= set(found["setting"])
     assert "Measured, never worked out from GMACs" in err and "random weights" in err
+
+
+def as_config(model: ModelConfig) -> Config:
+    return Config("sthv2", model, TrainConfig(()), "new")
+
+
+def test_a_config_is_timed_untrained_and_without_exits(
+    clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "new.yaml"
+    file.write_text(dump_config(as_config(models.config())))
+    args = ["bench", str(clip), "--model", str(file), "--engine", "torch", "--rounds", "1", "--peer", "x3d_xs"]
+    assert run([*args, "--chunk", "1", "--chunk", "2", "--json"]) == 0
+    out, err = capfd.readouterr()
+    rows = [r for r in json.loads(out)["contenders"] if r["kind"] == "untrained"]
+    assert [(r["name"], r["chunk"]) for r in rows] == [("new, all looks", 1), ("new, all looks", 2)]
+    assert {r["note"] for r in rows} == {"random weights"}
+    assert all(r["frames"] == models.FRAMES and r["ratio"]["median"] > 0 for r in rows)
+    assert "Fastest, one clip at a time: torch with chunk" in err and "calibrate" not in err
+    assert run([*args, "--confidence", "0.9"]) == 2
+    assert "untrained and has no exits" in capfd.readouterr().err
+
+
+def test_a_shipped_config_is_known_by_name_but_a_folder_is_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert is_config("sthv2_mobilenetv2_gfnet") and is_config("none.yaml") and not is_config(DEFAULT_MODEL)
+    (tmp_path / "sthv2_mobilenetv2_gfnet").mkdir()
+    assert not is_config("sthv2_mobilenetv2_gfnet")
+
+
+def test_a_model_without_chunks_is_timed_once(clip: Path) -> None:
+    looks = {"temporal": "both", "patch": "shared", "order": "glance_first"}
+    engine = TorchEngine(untrained(as_config(models.config(**looks))))
+    found = contenders_of([(engine, "untrained")], None, [1], [1, 2, 4], [])
+    assert [(c.name, c.chunk) for c in found] == [("new, all looks", 1)]
+    assert found[0].run([clip]).frames == models.FRAMES
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [models.image(), models.config(glance=LookConfig("x3d_xs", 48, shift=False), focus=None, temporal="both")],
+)
+def test_what_cannot_be_exported_is_timed_on_torch_alone(refused: ModelConfig, clip: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    model = untrained(as_config(refused))
+    engines = on_engines(model, tmp_path / "a", Ways((), 1, [clip], told.append, bf16=True))
+    assert [engine.name for engine in engines] == ["torch"] and not (tmp_path / "a").exists()
+    assert told[-1].startswith("new is timed on torch alone: ") and "torch" in told[-1].partition(": ")[2]
+    with pytest.raises(ConfigError, match="torch"):
+        on_engines(model, tmp_path / "b", Ways(("torch", "onnxruntime"), 1, [clip], told.append))
 
 
 def test_a_run_ends_where_predict_does_and_side_by_side_with_the_last(checkpoint: Path, clip: Path) -> None:
