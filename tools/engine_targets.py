@@ -1,0 +1,186 @@
+"""How far the engines are from what is wanted of them, on this machine: `python -m tools.engine_targets --threads 1`.
+
+Five targets, a to e. What a ratio compares takes turns, round by round, after a round that warms up; a ratio is that of
+the same round, and the median of the rounds is told with the least and the most. Networks have random weights, but in b
+the bundled model's; time does not depend on them. "Networks" leaves out decoding and preprocessing, and so of torch the
+normalising, which is in an engine's graphs and counts there. JSON on stdout, a table on stderr. share: what this
+process got of one processor's time; far below 1 with --threads 1, the core was busy with other work.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from torch import nn
+
+from gfnet_video.checkpoint import CLIPS, Recogniser, load
+from gfnet_video.cli.infer import DEFAULT_MODEL
+from gfnet_video.cli.train import config_path
+from gfnet_video.config import load_config
+from gfnet_video.engines.engine import Engine
+from gfnet_video.engines.processor import has_bf16
+from gfnet_video.engines.sessions import cores
+from gfnet_video.engines.torch_engine import TorchEngine
+from gfnet_video.evaluation.bench import Scores, bench
+from gfnet_video.evaluation.bench_models import Ways, on_engines
+from gfnet_video.evaluation.bench_rivals import static_tsms, untrained
+from gfnet_video.evaluation.bench_runs import Contender, run_engine
+from gfnet_video.evaluation.bench_setting import setting_of
+from gfnet_video.evaluation.machine import machine_of
+from gfnet_video.inference.reading import in_order
+from gfnet_video.inference.runner import claimed_frames, indices_of, open_video
+from gfnet_video.nn.exit_rule import ExitRule
+from tools.bare_graphs import DEEP, WIDE, bare, other, products
+from tools.loader_speed import HEIGHT, clips_in
+
+Rows = list[dict[str, Any]]
+TOLD = partial(click.echo, err=True)
+BATCH, LIGHT = 8, 5  # LIGHT: times as many rounds of what takes milliseconds
+
+
+@dataclass(frozen=True)
+class Bench:
+    """On what is measured: a folder to write to, clips in it, rounds, threads."""
+
+    folder: Path
+    clips: Sequence[Path]
+    rounds: int
+    threads: int | None
+
+    def engines(self, model: Recogniser, *names: str) -> list[Engine]:
+        """The model on each engine, last in bf16 where the processor has it."""
+        ways = Ways(names, self.threads, self.clips, TOLD, has_bf16() and "openvino" in names)
+        return on_engines(model, self.folder / model.card.config.name, ways)
+
+
+def of_config(name: str, *changes: str) -> Recogniser:
+    return untrained(load_config(config_path(name), (*changes, f"name={name}_{len(changes)}")))
+
+
+def contender(engine: Engine, chunk: int = 1, batch: int = 1, *, exits: bool = False) -> Contender:
+    rule = engine.about.rule if exits else ExitRule.never(engine.about.config.steps)
+    name = f"{engine.name} {engine.about.precision}"
+    return Contender(name, "gfnet", engine.name, batch, chunk, partial(run_engine, engine, rule, chunk))
+
+
+def seconds(score: Scores, *parts: str) -> np.ndarray:
+    """(rounds,) seconds a clip of these parts together."""
+    rounds = [[sum(run.seconds.get(part, 0.0) for part in parts) / run.clips for run in runs] for runs in score.rounds]
+    return np.asarray(np.mean(rounds, 1))  # all runs of a round are of as many clips
+
+
+def networks(score: Scores) -> np.ndarray:
+    return np.asarray(seconds(score, "total") - seconds(score, "decode", "preprocess"))
+
+
+def row(target: str, what: str, wanted: str, ratios: np.ndarray) -> dict[str, Any]:
+    """wanted: such as ">= 2", or nothing where nobody said."""
+    middle, (sign, _, bound) = float(np.median(ratios)), wanted.partition(" ")
+    met = None if not wanted else (middle >= float(bound) if sign == ">=" else middle <= float(bound))
+    spread = {"measured": middle, "least": float(ratios.min()), "most": float(ratios.max())}
+    return {"target": target, "wanted": wanted, **spread, "met": met, "what": what}
+
+
+def full_frame(at: Bench) -> Rows:
+    """a: a ResNet-50 on patches, in engines, beside the static one on whole frames, eager, plain or channels_last."""
+    model, rows = of_config("sthv2_resnet50_gfnet", "model.focus_frames=8"), Rows()
+    plain, last = (static_tsms(model.config)[0] for _ in range(2))
+    eager = [TorchEngine(plain), TorchEngine(last.to(memory_format=torch.channels_last))]
+    engines = at.engines(model, "onnxruntime", "openvino")
+    for batch in (1, BATCH):
+        turns = [contender(e, model.config.frames, batch) for e in (*eager, *engines)]
+        scores = bench(turns, at.clips[: 2 if batch == 1 else batch], at.rounds, TOLD)
+        base = min(scores[:2], key=lambda score: float(np.median(networks(score))))
+        beside = f"{1 / np.median(networks(base)):.2f} {'plain' if base is scores[0] else 'channels_last'}"
+        for score in scores[2:]:
+            rates, wanted = 1 / networks(score), 8 if "bfloat16" in score.contender.name else 2
+            what = f"{score.contender.name}, batch {batch}: {np.median(rates):.2f} videos/s beside {beside}"
+            rows.append(row("a", what, f">= {wanted}", rates * networks(base)))
+    return rows
+
+
+def with_exits(at: Bench) -> Rows:
+    """b: what the exit loop adds to the looks that it takes."""
+    turns = [contender(e, exits=True) for e in at.engines(load(DEFAULT_MODEL), "onnxruntime")]
+    (score,) = bench(turns, sorted(CLIPS.glob("*.webm")), LIGHT * at.rounds, TOLD)
+    what = f"bundled model, exits, onnxruntime: {1000 * np.median(networks(score)):.2f} ms a clip beside its looks"
+    return [row("b", what, "<= 1.15", networks(score) / seconds(score, "glance", "locate", "focus", "aggregate"))]
+
+
+def small_looks(at: Bench) -> Rows:
+    """c, d: MobileNetV2 at 96 twice, from the file beside decoding alone, and frame by frame beside eager torch."""
+    model = of_config("sthv2_mobilenetv2_gfnet", "model.glance.side=96")
+
+    def decode(path: Path) -> None:
+        with open_video(path) as video:
+            list(in_order(video, indices_of(model.config, claimed_frames(video))[0]))
+
+    engines = at.engines(model, "torch", "onnxruntime", "openvino")
+    turns = [contender(engine, chunk) for chunk in (1, model.config.frames) for engine in engines]
+    *scores, alone = bench([*turns, other("decoding", decode)], at.clips[:4], LIGHT * at.rounds, TOLD)
+    eager, *ones = scores[: len(engines)]
+    best = min(scores, key=lambda score: float(np.median(seconds(score, "total"))))
+    decoded = seconds(alone, "total")
+    what = f"{best.contender.name}, chunk {best.contender.chunk}, from file to answer beside decoding alone, "
+    rows = [row("c", f"{what}{1000 * np.median(decoded):.1f} ms", "<= 1.5", seconds(best, "total") / decoded)]
+    for score in ones:
+        ms = 1000 * np.median(networks(score)) / model.config.frames
+        what = f"{score.contender.name} beside eager torch, frame by frame: {ms:.2f} ms a frame"
+        rows.append(row("d", what, ">= 3", networks(eager) / networks(score)))
+    return rows
+
+
+def of_peak(at: Bench) -> Rows:
+    """e: the ResNet-50 of a focus in bf16 beside matrix products, and beside the loop around its graph."""
+    model = of_config("sthv2_mobilenetv2_gfnet", "model.glance.side=96", "model.focus={backbone: resnet50, side: 128}")
+    k, engine = model.config.frames, at.engines(model, "openvino")[-1]
+    graph: Any = engine.looks["focus"]  # type: ignore[attr-defined]
+    most_of = products(at.folder, at.threads or cores())
+    turns = [contender(engine, k), contender(engine), other("peak", bare(most_of, WIDE))]
+    turns += [other("graph", bare(graph, 1, k)), other("graph, frame by frame", bare(graph, 1, 1), k)]
+    eight, one, most, graph_8, graph_1 = bench(turns, at.clips[:4], 2 * at.rounds, TOLD)
+    ours, peak = k * engine.about.macs.focus, DEEP * WIDE**3 / 1e9 / seconds(most, "total")
+    rate, alone = ours / seconds(eight, "focus"), ours / seconds(graph_8, "total")
+    what = f"{eight.contender.name}, ResNet-50 at 128, {k} frames a step: {np.median(rate):.0f} GMACs/s, "
+    return [
+        row("e", f"{what}matrix products {np.median(peak):.0f}", ">= 0.6", rate / peak),
+        row("e", f"the same, its bare graph: {np.median(alone):.0f} GMACs/s", "", alone / peak),
+        row("e", "1 frame a step beside its bare graph", "<= 1.1", seconds(one, "focus") / seconds(graph_1, "total")),
+    ]
+
+
+@click.command(help=__doc__)
+@click.option("--rounds", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.")
+@click.option("--only", multiple=True, type=click.Choice(["a", "b", "cd", "e"]), help="Some of the targets.")
+def main(rounds: int, threads: int | None, only: tuple[str, ...]) -> None:
+    if threads is not None:
+        torch.set_num_threads(threads)
+    targets = {"a": full_frame, "b": with_exits, "cd": small_looks, **({"e": of_peak} if has_bf16() else {})}
+    rows, shares = Rows(), dict[str, float]()
+    with tempfile.TemporaryDirectory() as folder:
+        clips_in(Path(folder), BATCH, HEIGHT)
+        at = Bench(Path(folder), sorted(Path(folder).glob("*.webm")), rounds, threads)
+        for name in [name for name in targets if name in (only or targets)]:
+            began, busy = perf_counter(), process_time()
+            rows += targets[name](at)
+            shares[name] = (process_time() - busy) / (perf_counter() - began)
+    for r in rows:
+        met, spread = {True: "met", False: "missed"}.get(r["met"], ""), f"({r['least']:.2f} to {r['most']:.2f})"
+        TOLD(f"{r['target']}  {r['wanted']:8}{r['measured']:6.2f} {spread:17}{met:8}{r['what']}")
+    setting = machine_of(nn.Linear(1, 1)) | setting_of([], BATCH, rounds, threads) | {"share": shares}
+    click.echo(json.dumps({"setting": setting, "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
