@@ -65,7 +65,7 @@ def command(
     model = open_engine(name, engine, threads, precision=precision)
     chosen = choices(model.about, every=every, confidence=confidence, abstain=abstain)
     say_vocabulary(model.about, Console(stderr=True))
-    for warning in warnings(model.about, chosen, confidence=confidence):
+    for warning in warnings(model, chosen, confidence=confidence):
         click.echo(f"warning: {warning}", err=True)
     failed = 0
     with closing(watch(model, sources, chosen, live=live)) as events:  # type: ignore[type-var]

@@ -116,11 +116,11 @@ def _predict(engine: Engine, path: str | Path, options: Options, true_count: int
     reading.seconds["total"] = time.perf_counter() - began
     found = summary(about, path, rule, taken, indices, chunk)
     decoded, seconds = len(reading.decoded), dict(reading.seconds)
-    warnings = noted(about, options, chunk, claimed, true_count)
+    warnings = noted(engine, options, chunk, claimed, true_count)
     return replace(found, frames_decoded=decoded, seconds=seconds, warnings=warnings)
 
 
-def noted(about: About, options: Options, chunk: int, claimed: int, true_count: int | None) -> tuple[str, ...]:
+def noted(engine: Engine, options: Options, chunk: int, claimed: int, true_count: int | None) -> tuple[str, ...]:
     """What a prediction warns of: a header that lied, thresholds that are used elsewhere than they hold."""
     warnings = []
     if true_count is not None:
@@ -128,7 +128,7 @@ def noted(about: About, options: Options, chunk: int, claimed: int, true_count: 
             f"the header claims {claimed} frames but {true_count} decode: sampled once more on the true count"
         )
     if options.exits and options.confidence is None:
-        warnings += elsewhere(about, chunk=chunk)
+        warnings += elsewhere(engine.about, chunk=chunk, engine=engine.name)
     return tuple(warnings)
 
 

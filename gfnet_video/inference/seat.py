@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gfnet_video.engines.engine import About, Turn, fires
+from gfnet_video.engines.engine import Engine, Turn, fires
 from gfnet_video.errors import VideoError
 from gfnet_video.inference.reading import forwards
 from gfnet_video.inference.runner import Options, forced_centres, indices_of, noted, rule_of, summary
@@ -25,9 +25,9 @@ class Seat:
     been asked and not been heard. true_count: how many frames decode, where the header lied.
     """
 
-    def __init__(self, about: About, options: Options, worker: ReadingWorker) -> None:
-        self.about, self.options, self.worker = about, options, worker
-        self.rule = rule_of(about.rule, options)
+    def __init__(self, engine: Engine, options: Options, worker: ReadingWorker) -> None:
+        self.engine, self.about, self.options, self.worker = engine, engine.about, options, worker
+        self.rule = rule_of(self.about.rule, options)
         self.seated = self.owed = False
         self.frame: np.ndarray | None = None
         self.memory: Any = None
@@ -90,7 +90,7 @@ class Seat:
     def summary(self) -> Prediction:
         """What the looks say; seconds are those from opening the file to its answer, which it shared with others."""
         found = summary(self.about, self.path, self.rule, self.turns, (self.indices, []), 1)
-        warnings = noted(self.about, self.options, 1, self.claimed, self.true_count)
+        warnings = noted(self.engine, self.options, 1, self.claimed, self.true_count)
         seconds = {"total": time.perf_counter() - self.began}
         return replace(found, frames_decoded=self.decoded, seconds=seconds, warnings=warnings)
 

@@ -89,13 +89,14 @@ def check_streams(config: ModelConfig) -> None:
         raise ConfigError(f"{why}; a stream needs a causal model whose order is interleaved")
 
 
-def warnings(about: About, chosen: Choices, *, confidence: float | None) -> tuple[str, ...]:
+def warnings(engine: Engine, chosen: Choices, *, confidence: float | None) -> tuple[str, ...]:
     """Where stored thresholds are used elsewhere than they were found; none where one confidence replaces them."""
     if confidence is not None:
         return ()
+    about = engine.about
     apart = about.interval and abs(chosen.every / about.interval - 1) > 0.01
     found = f"thresholds were found for frames {about.interval:g} s apart, used with {chosen.every:g}"
-    return (*elsewhere(about), *((found,) if apart else ()))
+    return (*elsewhere(about, engine=engine.name), *((found,) if apart else ()))
 
 
 def stepped(

@@ -6,10 +6,11 @@ from gfnet_video.config import ModelConfig
 from gfnet_video.engines.engine import About
 
 
-def conditions(config: ModelConfig, precision: str, *, chunk: int = 1) -> dict[str, str | int]:
+def conditions(config: ModelConfig, precision: str, *, chunk: int = 1, engine: str = "") -> dict[str, str | int]:
     """What thresholds depend on beside the weights: sampler, frames a clip, order of looks, patches' side, chunk,
-    precision."""
+    precision, and in int8, where each rounds in its own way, the engine."""
     side = {} if config.focus is None else {"patch_side": config.focus.side}
+    rounds = {"engine": engine} if precision == "int8" and engine else {}
     return {
         "sampler": config.sampler,
         "frames": config.frames,
@@ -17,6 +18,7 @@ def conditions(config: ModelConfig, precision: str, *, chunk: int = 1) -> dict[s
         **side,
         "chunk": chunk,
         "precision": precision,
+        **rounds,
     }
 
 
@@ -26,13 +28,13 @@ def stored_chunk(about: About) -> int:
     return chunk if isinstance(chunk, int) and chunk > 0 else 1
 
 
-def elsewhere(about: About, *, chunk: int = 1) -> tuple[str, ...]:
+def elsewhere(about: About, *, chunk: int = 1, engine: str = "") -> tuple[str, ...]:
     """A sentence for each condition that is another than the stored thresholds' own; what the model leaves out fits,
-    but that thresholds of nowhere are those of float32, which every checkpoint computes in."""
+    but that thresholds of nowhere are those of float32, which every checkpoint computes in. engine: that looks."""
     held = (
         about.valid_for if about.precision not in ("bfloat16", "int8") else {"precision": "float32"} | about.valid_for
     )
-    now = conditions(about.config, about.precision, chunk=chunk)
+    now = conditions(about.config, about.precision, chunk=chunk, engine=engine)
     plain = ("thresholds are plain confidences, calibrated on nothing",) if held.get("calibrated") is False else ()
     return plain + tuple(
         f"thresholds were found for {name} {held[name]}, used with {value}"

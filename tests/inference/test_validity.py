@@ -11,9 +11,11 @@ import torch
 
 import gfnet_video as gf
 from gfnet_video.checkpoint import Recogniser
+from gfnet_video.engines.engine import About
 from gfnet_video.engines.macs import LookMacs
 from gfnet_video.engines.torch_engine import TorchEngine, precision_of
 from gfnet_video.inference.runner import Options
+from gfnet_video.inference.stream import choices, warnings
 from gfnet_video.inference.validity import conditions, elsewhere
 from tests import models
 
@@ -83,3 +85,22 @@ def test_the_model_as_it_runs_is_compared(model: Recogniser) -> None:
     told(model, **now(model))
     card = replace(model.card, config=replace(model.card.config, model=models.config(frames=4)))
     assert said(Recogniser(card)) == ("thresholds were found for frames 6, used with 4",)
+
+
+class Int8(TorchEngine):
+    """An engine that says that it rounds."""
+
+    name = "onnxruntime"
+
+    @property
+    def about(self) -> About:
+        return replace(super().about, precision="int8")
+
+
+def test_in_int8_the_engine_counts_and_in_float32_it_does_not(model: Recogniser, clip: Path) -> None:
+    words = ("thresholds were found for engine openvino, used with onnxruntime",)
+    for held, said in (("onnxruntime", ()), ("openvino", words)):
+        engine = Int8(told(model, **conditions(model.config, "int8", engine=held)), LookMacs(0, 0, 0, 0))
+        assert gf.predict(engine, clip).warnings == said
+        assert warnings(engine, choices(engine.about, every=0.1), confidence=None) == said
+    assert gf.predict(told(model, **now(model), engine="openvino"), clip).warnings == ()
