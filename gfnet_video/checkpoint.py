@@ -139,6 +139,8 @@ def find(name: str | Path) -> Path:
     for folder in (Path(name), BUNDLED / str(name)):
         if (folder / "config.json").is_file():
             return folder
+    if (Path(name) / "export.json").is_file():
+        raise CheckpointError(f"{name}: is an exported model; name the checkpoint that it was made of")
     if Path(name).is_dir():
         raise CheckpointError(f"{name}: holds no config.json; expected a checkpoint folder")
     if str(name) == in1k.NAME:

@@ -83,6 +83,9 @@ def test_unknown_name_and_broken_files(folder: Path, tmp_path: Path) -> None:
         load("gfnet_tsm_mobilenetv3.mini")
     with pytest.raises(CheckpointError, match=r"holds no config.json"):
         load(tmp_path)
+    (tmp_path / "export.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="is an exported model; name the checkpoint that it was made of"):
+        load(tmp_path)
     (folder / "model.safetensors").write_bytes(b"not tensors")
     with pytest.raises(CheckpointError, match=r"model.safetensors: cannot be read"):
         load(folder)

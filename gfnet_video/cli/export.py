@@ -68,6 +68,8 @@ def command(
         raise click.UsageError(
             "bf16 is no graph of its own: export in float32, and run it by `infer --engine openvino --precision bf16`"
         )
+    if precision != "int8" and (data_name is not None or data is not None or limit is not None):
+        raise click.UsageError("--dataset, --data and --limit are of int8; graphs of float32 are compared on --clips")
     if precision == "int8":
         if bool(clips) == (data_name is not None):
             raise click.UsageError("int8 is calibrated on real clips: give either --clips or --dataset")

@@ -89,8 +89,22 @@ def _check(kind: Kind, clips: dict[str, int], root: Path) -> None:
             raise ConfigError(unknown(f"split of {kind.name}", split, SPLITS))
         if not 0 <= count < 100_000:
             raise ConfigError(f"{kind.name}: {split} must hold 0 to 99999 clips, not {count}")
-    if (root / "labels" / "labels.json").exists() and not ((root / STAMP).exists() or (root / JOURNAL).exists()):
+    foreign = (root / "labels" / "labels.json").exists() and not ((root / STAMP).exists() or (root / JOURNAL).exists())
+    if foreign or _kinds_at(root) - {kind.name}:
         raise DataError(f"{root} holds another data set; give {kind.name} a folder of its own")
+
+
+def _kinds_at(root: Path) -> set[object]:
+    """What a finished or begun tree says it is; nothing where that cannot be read."""
+    found = set[object]()
+    for file, lines in ((STAMP, None), (JOURNAL, 1)):
+        try:
+            head = json.loads("\n".join((root / file).read_text().splitlines()[:lines]))
+        except (OSError, ValueError):
+            continue
+        if isinstance(head, dict):
+            found.add(str(head.get("name")))
+    return found
 
 
 def _stamp(kind: Kind, seed: int, clips: dict[str, int]) -> dict[str, Any]:

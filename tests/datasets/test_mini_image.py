@@ -36,6 +36,10 @@ def test_same_seed_same_files(tree: tuple[Path, str], tmp_path: Path) -> None:
 
 def test_a_tree_of_clips_is_not_one_of_pictures(tree: tuple[Path, str], tmp_path: Path) -> None:
     assert mini.generate(tree[0], kind=MINI_IMAGE, clips=COUNTS) == tree[1]  # complete: kept
+    before = (tree[0] / "labels" / "labels.json").read_bytes()
+    with pytest.raises(DataError, match="holds another data set; give mini a folder of its own"):
+        mini.generate(tree[0], clips={"test": 1}, workers=1)
+    assert (tree[0] / "labels" / "labels.json").read_bytes() == before
     with pytest.raises(DataError, match=r"mini-image; make it with: .*--kind mini-image"):
         read_manifest(dataset("mini-image"), tmp_path, "train")
 

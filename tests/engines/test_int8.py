@@ -119,6 +119,7 @@ def test_a_file_is_of_the_class_that_its_folder_is_named_after(checkpoint: Path,
 def test_words_that_do_not_go_together(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for args, words in (
         (["--precision", "bf16"], "bf16 is no graph of its own"),
+        (["--dataset", "mini"], "--dataset, --data and --limit are of int8"),
         (["--precision", "int8"], "give either --clips or --dataset"),
         (["--precision", "int8", "--clips", "a.mp4", "--min-agreement", "0.9"], "is no percentage"),
     ):
