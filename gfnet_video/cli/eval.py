@@ -29,7 +29,8 @@ from gfnet_video.cli.options import patch_side
     type=click.Choice(["exits", "centre", "full"]),
     default="exits",
     show_default=True,
-    help="exits: as it infers; centre: one clip, centre crop, all looks; full: two clips, three squares of the frame.",
+    help="exits: as it infers, frame by frame; centre: one clip, centre crop, all looks; full: two clips, three "
+    "squares of the frame.",
 )
 @patch_side
 @click.option("--device", default="auto", show_default=True, help="auto: a GPU where there is one; or cpu, cuda:1.")
@@ -67,6 +68,7 @@ def command(
 
     from gfnet_video.checkpoint import load
     from gfnet_video.datasets.clips import open_clips
+    from gfnet_video.engines.torch_engine import TorchEngine
     from gfnet_video.errors import printable
     from gfnet_video.evaluation.curve_report import check_ready, write_curve
     from gfnet_video.evaluation.evaluate import evaluate
@@ -74,6 +76,7 @@ def command(
     from gfnet_video.evaluation.protocols import evaluate_views
     from gfnet_video.files import write_text
     from gfnet_video.inference.runner import Options, rule_of
+    from gfnet_video.inference.validity import elsewhere
     from gfnet_video.nn.device import pick_device
 
     if no_exit and confidence is not None:
@@ -96,6 +99,8 @@ def command(
         check_ready(curve, manifest)
     clips = open_clips(manifest, model.config, opened.cache(manifest.root) if cache else None)
     rule = rule_of(model.card.rule, Options(confidence, not no_exit))
+    for warning in () if no_exit or confidence is not None else elsewhere(TorchEngine(model).about):
+        click.echo(f"warning: {warning}", err=True)
     found = evaluate(model, clips, rule, batch=batch)
     if rows is not None:
         write_text(rows, "".join(json.dumps(r) + "\n" for r in found.rows))

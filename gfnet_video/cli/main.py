@@ -30,7 +30,7 @@ VERBS = {
         "gfnet_video.cli.eval:command", "Measure accuracy, exits, GMACs and seconds on a data set.", keeps=True
     ),
     "calibrate": Verb(
-        "gfnet_video.cli.calibrate:command", "Fit the temperatures and exit thresholds of a checkpoint.", keeps=True
+        "gfnet_video.cli.calibrate:command", "Fit the temperatures and exit thresholds of a model.", keeps=True
     ),
     "bench": Verb("gfnet_video.cli.bench:command", "Time a model from file to answer, beside static networks."),
     "check": Verb("gfnet_video.cli.check:command", "Find broken, cut and strange videos, each with its reason."),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gfnet_video.checkpoint import load
+from gfnet_video.checkpoint import load, rewrite_card
 from gfnet_video.cli.calibrate import in_words
 from gfnet_video.cli.main import run
 from gfnet_video.engines.macs import count_macs, looked
@@ -52,6 +53,17 @@ def test_a_failed_clip_counts_as_wrong_and_is_never_another(
     assert [n for n, r in enumerate(after) if "error" in r] == [1, 3]
     assert [r for n, r in enumerate(after) if n not in (1, 3)] == [before[n] for n in (0, 2, 4)]
     assert summary["top1"] == sum(r["correct"] for r in after) / 5
+
+
+def test_stored_thresholds_used_elsewhere_are_told(
+    verb: Verb, checkpoint: Path, tree: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(checkpoint, other := tmp_path / "other")
+    rewrite_card(other, replace(load(other).card, valid_for={"chunk": 4, "patch_side": 16}))
+    err = verb("--data", tree, "--model", other)[2]
+    assert "warning: thresholds were found for chunk 4, used with 1\n" in err
+    assert "warning: thresholds were found for patch_side 16, used with 32\n" in err
+    assert "warning" not in verb("--data", tree, "--model", other, "--no-exit")[2]
 
 
 def test_eval_agrees_with_infer(
