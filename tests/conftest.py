@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gfnet_video.checkpoint import Card, save
-from gfnet_video.config import Config, TrainConfig
-from gfnet_video.nn.exit_rule import ExitRule
 from tests import models, trees
 from tests.clips import cut, encode
 
@@ -20,11 +17,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Its temperatures fall from step to step, so that it grows surer.
     """
-    folder = tmp_path_factory.mktemp("model") / "model"
-    rule = ExitRule.never(models.FRAMES, [2.0 ** (4 - s) for s in range(models.FRAMES)])
-    card = Card(Config("sthv2", models.config(), TrainConfig(())), trees.CLASSES, rule)
-    save(folder, models.model(), card)
-    return folder
+    return models.saved(tmp_path_factory.mktemp("model") / "model", trees.CLASSES)
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gfnet_video.config import LookConfig, ModelConfig
+from gfnet_video.checkpoint import Card, save
+from gfnet_video.config import Config, LookConfig, ModelConfig, TrainConfig
 from gfnet_video.model import GFNet
+from gfnet_video.nn.exit_rule import ExitRule
 
 FAMILIES = ("mobilenetv2_050", "tf_efficientnet_lite0", "resnet10t", "resnet18", "resnet50")
 SIDE, FRAMES, CLASSES = 64, 6, 5
@@ -35,6 +38,14 @@ def model(backbone: str = "mobilenetv2_050", dtype: torch.dtype = torch.float32,
             elif "classifier" in name or "heat" in name or "track" in name:
                 value.copy_(noise)
     return net.to(dtype)
+
+
+def saved(folder: Path, classes: tuple[str, ...], backbone: str = "mobilenetv2_050", **changes: object) -> Path:
+    """A model's folder, whose thresholds are never reached; its temperatures fall, so that it grows surer."""
+    net = model(backbone, **changes)
+    rule = ExitRule.never(net.steps, [2.0 ** (4 - s) for s in range(net.steps)])
+    save(folder, net, Card(Config("sthv2", net.config, TrainConfig(())), classes, rule))
+    return folder
 
 
 def frames(batch: int = 2, count: int = FRAMES, dtype: torch.dtype = torch.float32, seed: int = 2) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gfnet_video.cli.main import run
 from gfnet_video.engines.folder import NAME, READERS
 from gfnet_video.engines.opening import fastest, open_engine
 from gfnet_video.engines.processor import has_bf16
@@ -23,13 +25,13 @@ for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.skip(f"{package} is not installed", allow_module_level=True)
 
 OPENVINO = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
-EACH = ("onnxruntime", pytest.param("openvino", marks=OPENVINO))
-WALKED = ("gru", "both")  # rows of walks.WALKS; the others take a minute more: python -m tests.engines.walks onnx
+# Rows of walks.WALKS, beside `exported`; the others take a minute more: python -m tests.engines.walks onnx
+WALKED = ("both",)
 BLOCKED = "import sys; sys.modules['torch'] = None; from gfnet_video.cli.main import main; main(sys.argv[1:])"
 
 
-def infer(model: object, clip: Path, *args: object, code: str = BLOCKED) -> dict[str, Any]:
-    done = python("-c", code, "infer", clip, "--model", model, "--jsonl", *args)
+def infer(model: object, clip: Path, *args: object) -> dict[str, Any]:
+    done = python("-c", BLOCKED, "infer", clip, "--model", model, "--jsonl", *args)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -53,21 +55,51 @@ def test_every_walk_says_what_torch_says(form: str, walked: tuple[str, ...]) -> 
             assert parity["clips"] == 2 and parity["pixels"] < 1e-3 and parity["logits"] < 1e-5
 
 
-@pytest.mark.parametrize("engine", EACH)
-def test_a_stream_says_what_torch_says(engine: str, exported: Path, checkpoint: Path) -> None:
-    """Logits after each of 15 frames of two streams, more than two windows, and the patches."""
+def test_several_looks_at_a_frame_say_what_torch_says(
+    exported: Path, checkpoint: Path, clip: Path, tmp_path: Path
+) -> None:
+    """Of the same graphs, which are of one look each, and of a frame that is cut from a wider one."""
+    code = (
+        "import sys, json; from dataclasses import replace; from pathlib import Path\n"
+        "from gfnet_video.checkpoint import Recogniser, load; from gfnet_video.nn.exit_rule import ExitRule\n"
+        "from gfnet_video.engines.folder import describe, read_export\n"
+        "from gfnet_video.engines.opening import open_exported\n"
+        "from gfnet_video.engines.torch_engine import TorchEngine; from gfnet_video.inference.parity import compare\n"
+        "one, folder = load(sys.argv[1]), Path(sys.argv[2])\n"
+        "config = replace(one.card.config, model=replace(one.config, looks_per_frame=2, short_side=72))\n"
+        "two = Recogniser(replace(one.card, config=config, rule=ExitRule.never(12))).eval()\n"
+        "two.load_state_dict(one.state_dict()); torch = TorchEngine(two)\n"
+        "describe(folder, 'onnx', torch.about, {}); written = read_export(folder)\n"
+        "found = [compare(torch, open_exported(folder, written, n), [Path(sys.argv[3])]) for n in sys.argv[4:]]\n"
+        "print(json.dumps([(p.pixels, p.logits) for p in found]))\n"
+    )
+    engines, folder = sorted(engines_of("onnx")), shutil.copytree(exported, tmp_path / "two")
+    done = python("-c", code, checkpoint, folder, clip, *engines)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert len(said) == len(engines) and all(pixels < 1e-3 and logits < 1e-5 for pixels, logits in said)
+
+
+def test_a_stream_says_what_torch_says(exported: Path, checkpoint: Path) -> None:
+    """Logits after each of 15 frames of two streams, more than two windows, and the patches; on every engine."""
     code = (
         "import sys, numpy as np; from gfnet_video.engines.opening import open_engine\n"
-        "torch, other = open_engine(sys.argv[1]), open_engine(sys.argv[2], sys.argv[3], 1)\n"
-        "dice, a, b = np.random.default_rng(0), None, None\n"
+        "torch, others = open_engine(sys.argv[1]), [open_engine(sys.argv[2], n, 1) for n in sys.argv[3:]]\n"
+        "dice, a, held = np.random.default_rng(0), None, [None] * len(others)\n"
         "for n in range(15):\n"
         "    frame = dice.integers(0, 256, (2, 3, 64, 64), np.uint8)\n"
-        "    (a, x), (b, y) = torch.slide(frame, a), other.slide(frame, b)\n"
-        "    assert x.index == y.index == min(n, 5), (x.index, y.index)\n"
-        "    assert np.allclose(x.centre, y.centre, atol=1e-5) and np.allclose(x.logits, y.logits, atol=1e-4)\n"
+        "    a, x = torch.slide(frame, a)\n"
+        "    for i, other in enumerate(others):\n"
+        "        held[i], y = other.slide(frame, held[i])\n"
+        "        assert x.index == y.index == min(n, 5), (other.name, x.index, y.index)\n"
+        "        assert np.allclose(x.centre, y.centre, atol=1e-5), other.name\n"
+        "        assert np.allclose(x.logits, y.logits, atol=1e-4), other.name\n"
+        "print(n, *(o.name for o in others))\n"
     )
-    done = python("-c", code, checkpoint, exported, engine)
+    engines = sorted(engines_of("onnx"))
+    done = python("-c", code, checkpoint, exported, *engines)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["14", *engines]
 
 
 def test_an_exported_model_has_the_side_of_its_focus_alone(exported: Path) -> None:
@@ -99,10 +131,12 @@ def test_clips_that_share_looks_say_what_torch_says(exported: Path, checkpoint: 
         assert found["step_scores"] == pytest.approx(alone["step_scores"], abs=1e-5)
 
 
-def test_infer_runs_it_without_torch_and_exits(exported: Path, checkpoint: Path, clip: Path) -> None:
-    plain = "import sys; from gfnet_video.cli.main import main; main(sys.argv[1:])"
-    for args in (("--no-exit",), ("--confidence", 0.01), ("--chunk", 4)):
-        torch = infer(checkpoint, clip, *args, code=plain)
+def test_infer_runs_it_without_torch_and_exits(
+    exported: Path, checkpoint: Path, clip: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for args in (("--no-exit",), ("--confidence", "0.01"), ("--chunk", "4")):
+        assert run(["infer", str(clip), "--model", str(checkpoint), "--jsonl", *args]) == 0
+        torch = json.loads(capfd.readouterr().out)
         for engine in engines_of("onnx") if args[0] == "--confidence" else ("onnxruntime",):
             found = infer(exported, clip, *args, "--engine", engine, "--threads", 1)
             same = ("label", "exit_step", "frames_decoded", "frame_indices", "gmacs")
@@ -131,33 +165,36 @@ def test_openvino_computes_in_bf16_and_says_so(exported: Path, clip: Path) -> No
     assert warned == ["thresholds were found for precision float32, used with bfloat16"]
 
 
-def test_a_folder_that_holds_something_is_left_as_it_is(exported: Path, checkpoint: Path) -> None:
+def test_a_folder_that_holds_something_is_left_as_it_is(
+    exported: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     before = {p.name: p.stat().st_mtime_ns for p in exported.iterdir()}
-    done = python("-m", "gfnet_video", "export", checkpoint, exported)
-    assert done.returncode == 2 and "holds something already" in done.stderr
+    assert run(["export", str(checkpoint), str(exported)]) == 2
+    assert "holds something already" in capfd.readouterr().err
     assert {p.name: p.stat().st_mtime_ns for p in exported.iterdir()} == before
 
 
-def test_what_differs_from_torch_is_not_left_written(clip: Path, tmp_path: Path) -> None:
+def test_what_differs_from_torch_is_not_left_written(
+    exported: Path, checkpoint: Path, clip: Path, tmp_path: Path
+) -> None:
+    """Of graphs that were written before the model's weights moved."""
     code = (
-        "import sys, torch; from pathlib import Path; from gfnet_video.inference import export as e\n"
-        "from tests import models; from tests.engines.walks import recogniser\n"
-        "whole = e.graphs_of\n"
-        "def bent(model):\n"
-        "    graphs = whole(model)\n"
-        "    with torch.no_grad(): graphs[0].module.classifier.linear.bias.add_(1.0)\n"
-        "    return graphs\n"
-        "e.graphs_of = bent; model = recogniser(models.config('resnet10t', focus=None))\n"
-        "e.export(model, Path(sys.argv[1]), 'onnx', [Path(sys.argv[2])])"
+        "import sys, shutil, torch; from pathlib import Path; from gfnet_video.inference import export as e\n"
+        "from gfnet_video.checkpoint import load\n"
+        "old, new, model, clip = map(Path, sys.argv[1:])\n"
+        "def stale(model, folder, form):\n"
+        "    for graph in old.glob('*.onnx'): shutil.copy(graph, folder)\n"
+        "e.write_graphs, model = stale, load(model)\n"
+        "e.export(model, new / 'same', 'onnx', [clip])\n"
+        "with torch.no_grad(): next(model.aggregator.parameters()).add_(1.0)\n"
+        "e.export(model, new / 'bent', 'onnx', [clip])"
     )
-    done = python("-c", code, tmp_path / "bent", clip)
+    done = python("-c", code, exported, tmp_path, checkpoint, clip)
     assert done.returncode == 1 and f"CheckpointError: {clip}: onnxruntime and torch differ" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "same"]
 
 
 def test_a_damaged_folder_is_named(exported: Path, tmp_path: Path) -> None:
-    import shutil
-
     for change, words in (
         (lambda f: (f / "glance.onnx").write_bytes(b"x"), "glance.onnx: is not the file that export.json names"),
         (lambda f: (f / "focus.onnx").unlink(), "focus.onnx: cannot be read"),
