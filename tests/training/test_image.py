@@ -220,6 +220,8 @@ def test_the_policy_finds_what_is_rewarded(
 
     before, stage = distance(), replace(PPO, reward="increment" if learner == "reinforce" else reward)
     for turn in range(120):
+        if turn % 10 == 0 and distance() < 0.6 * before:
+            return
         dice = torch.Generator().manual_seed(turn)
         found = [policy_loss(model, task.seen, sigma=0.2, tracks=4, generator=dice)] if learner == "reinforce" else None
         for loss, _ in found or ppo_losses(model, critic, task.seen, stage, sigma=0.2, generator=dice):
@@ -298,7 +300,7 @@ def test_controls_learn_and_look_where_they_say(where: str) -> None:
 
 
 def run(folder: Path, kill_at: tuple[int, ...] = (), **changes: object) -> GFNet:
-    how = Config("mini", models.image(**changes), TrainConfig((WARM, replace(PPO, updates=2), TUNE)))
+    how = Config("mini", models.image("test_resnet", **changes), TrainConfig((WARM, replace(PPO, updates=2), TUNE)))
     return test_trainer.trained(folder, kill_at, how)
 
 
@@ -306,7 +308,7 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(trainer, "SAVE_EVERY", 0.0)
     sides = {"patch_sides": (24, 32)}  # drawn for each batch
     whole, broken = run(tmp_path / "whole", **sides), run(tmp_path / "broken", (5, 4), **sides)
-    start = test_trainer.fresh(models.image()).state_dict()
+    start = test_trainer.fresh(models.image("test_resnet")).state_dict()
     for name, value in whole.state_dict().items():
         assert torch.equal(value, broken.state_dict()[name]), name
     moved = {name.split(".")[0] for name, value in whole.state_dict().items() if not torch.equal(value, start[name])}
