@@ -55,9 +55,7 @@ def test_a_failed_clip_counts_as_wrong_and_is_never_another(
     assert summary["top1"] == sum(r["correct"] for r in after) / 5
 
 
-def test_stored_thresholds_used_elsewhere_are_told(
-    verb: Verb, checkpoint: Path, tree: Path, tmp_path: Path
-) -> None:
+def test_stored_thresholds_used_elsewhere_are_told(verb: Verb, checkpoint: Path, tree: Path, tmp_path: Path) -> None:
     shutil.copytree(checkpoint, other := tmp_path / "other")
     rewrite_card(other, replace(load(other).card, valid_for={"chunk": 4, "patch_side": 16}))
     err = verb("--data", tree, "--model", other)[2]
