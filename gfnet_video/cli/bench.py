@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +10,6 @@ from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import VERBS
 from gfnet_video.cli.options import patch_side
 from gfnet_video.cli.train import config_path, is_config
-
-if TYPE_CHECKING:
-    from gfnet_video.engines.engine import Engine
-    from gfnet_video.nn.exit_rule import ExitRule
 
 ABOUT = f"""{VERBS["bench"].help}
 
@@ -92,9 +87,12 @@ def command(
     named = [load_config(config_path(name)) if is_config(name) else name for name in names]
     with opened(named, Ways(engines, threads, paths, told, bf16), side=side) as found:
         classes = next(engine.about.config.classes for engine, kind in found if kind != "static")
-        rule = None if confidence is None else _at(confidence, found)
+        if confidence is not None and all(kind != "gfnet" for _, kind in found):
+            raise click.UsageError("--confidence: a network of a config is untrained and has no exits; name a model")
         others = [Peer(peer, classes) for peer in dict.fromkeys(peers)]
-        rows = report_of(bench(contenders_of(found, rule, batches, chunks or (1, 2, 4), others), paths, rounds, told))
+        rows = report_of(
+            bench(contenders_of(found, confidence, batches, chunks or (1, 2, 4), others), paths, rounds, told)
+        )
         setting = setting_of(found, len(paths), rounds, threads)
         setting |= {} if side is None else {"patch_side": side}
     print_bench(rows, Console(stderr=as_json, width=None if sys.stdout.isatty() else 220))
@@ -103,11 +101,3 @@ def command(
     click.echo(line, err=as_json)
     if as_json:
         click.echo(json.dumps({"setting": setting, "contenders": rows}, indent=1))
-
-
-def _at(confidence: float, found: list[tuple[Engine, str]]) -> ExitRule:
-    """The first trained model's rule at a confidence."""
-    rules = [engine.about.rule for engine, kind in found if kind == "gfnet"]
-    if not rules:
-        raise click.UsageError("--confidence: a network of a config is untrained and has no exits; name a model too")
-    return rules[0].at(confidence)

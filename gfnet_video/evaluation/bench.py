@@ -62,22 +62,23 @@ def _batches(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
 
 def contenders_of(
     opened: Sequence[tuple[Engine, str]],
-    rule: ExitRule | None,
+    confidence: float | None,
     batches: Sequence[int],
     chunks: Sequence[int],
     peers: Sequence[Peer],
 ) -> list[Contender]:
     """Each model on each engine, at each batch and chunk, with its exits and at the first chunk without any; what is
-    untrained has no exits; static networks take a whole clip at once, which is when they are fastest. rule: in the
-    place of the model's own."""
+    untrained has no exits; static networks take a whole clip at once, which is when they are fastest. confidence: in
+    the place of each model's own thresholds."""
     found = []
     for engine, kind in opened:
         about = engine.about
         never = ExitRule.never(about.config.steps, about.rule.temperatures)
+        rule = about.rule if confidence is None else about.rule.at(confidence)
         named = about.model if about.precision == "float32" else f"{about.model} {about.precision}"
         once = about.config.temporal == "both" or about.config.image  # such a model has no chunks
         sizes = chunks[:1] if once else chunks
-        ways = [*((c, ", exits", rule or about.rule) for c in sizes), (chunks[0], ", all looks", never)]
+        ways = [*((c, ", exits", rule) for c in sizes), (chunks[0], ", all looks", never)]
         if kind == "untrained":
             ways = [(c, ", all looks", never) for c in sizes]
         if kind == "static":

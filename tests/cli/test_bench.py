@@ -166,6 +166,14 @@ def test_contenders_in_less_precision_are_told_apart(checkpoint: Path) -> None:
     assert [n.rpartition(", ")[0].removeprefix(model.card.config.name) for n in names[:4]] == ["", "", " int8", " int8"]
 
 
+def test_a_confidence_is_each_models_own(checkpoint: Path, clip: Path) -> None:
+    """Of models with other numbers of steps."""
+    longer = untrained(as_config(models.config(frames=models.FRAMES + 2)))
+    both: list[tuple[Engine, str]] = [(TorchEngine(load(checkpoint)), "gfnet"), (TorchEngine(longer), "gfnet")]
+    first, second = (c for c in contenders_of(both, 1.0, [1], [1], []) if c.name.endswith("exits"))
+    assert first.run([clip]).frames <= models.FRAMES and second.run([clip]).frames == models.FRAMES + 2
+
+
 def test_bf16_without_openvino_is_a_usage_error(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", str(clip), "--engine", "torch", "--bf16"]) == 2
     assert "bf16 is computed by openvino, but the engines are torch" in capfd.readouterr().err
