@@ -3,8 +3,8 @@
 Five targets, a to e. What a ratio compares takes turns, round by round, after a round that warms up; a ratio is that of
 the same round, and the median of the rounds is told with the least and the most. Networks have random weights, but in b
 the bundled model's; time does not depend on them. "Networks" leaves out decoding and preprocessing, and so of torch the
-normalising, which is in an engine's graphs and counts there. JSON on stdout, a table on stderr. share: what this
-process got of one processor's time; far below 1 with --threads 1, the core was busy with other work.
+normalising, which is in an engine's graphs and counts there. A table on stderr, JSON on stdout at
+the end. share: what this process got of one processor's time; far below 1 with --threads 1, the core had other work.
 """
 
 from __future__ import annotations
@@ -84,11 +84,14 @@ def networks(score: Scores) -> np.ndarray:
 
 
 def row(target: str, what: str, wanted: str, ratios: np.ndarray) -> dict[str, Any]:
-    """wanted: such as ">= 2", or nothing where nobody said."""
+    """A figure, told as soon as it is there; wanted: such as ">= 2", or nothing where nobody said."""
     middle, (sign, _, bound) = float(np.median(ratios)), wanted.partition(" ")
     met = None if not wanted else (middle >= float(bound) if sign == ">=" else middle <= float(bound))
-    spread = {"measured": middle, "least": float(ratios.min()), "most": float(ratios.max())}
-    return {"target": target, "wanted": wanted, **spread, "met": met, "what": what}
+    low, high = float(ratios.min()), float(ratios.max())
+    word, spread = {True: "met", False: "missed", None: ""}[met], f"({low:.2f} to {high:.2f})"
+    TOLD(f"{target}  {wanted:8}{middle:6.2f} {spread:17}{word:8}{what}")
+    found = {"target": target, "wanted": wanted, "measured": middle, "least": low, "most": high}
+    return {**found, "met": met, "what": what}
 
 
 def full_frame(at: Bench) -> Rows:
@@ -175,9 +178,6 @@ def main(rounds: int, threads: int | None, only: tuple[str, ...]) -> None:
             began, busy = perf_counter(), process_time()
             rows += targets[name](at)
             shares[name] = (process_time() - busy) / (perf_counter() - began)
-    for r in rows:
-        met, spread = {True: "met", False: "missed"}.get(r["met"], ""), f"({r['least']:.2f} to {r['most']:.2f})"
-        TOLD(f"{r['target']}  {r['wanted']:8}{r['measured']:6.2f} {spread:17}{met:8}{r['what']}")
     setting = machine_of(nn.Linear(1, 1)) | setting_of([], BATCH, rounds, threads) | {"share": shares}
     click.echo(json.dumps({"setting": setting, "rows": rows}, indent=1))
 
