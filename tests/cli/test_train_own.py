@@ -21,8 +21,8 @@ SMALL = {
         "classes": 2,
         "frames": 3,
         "frame_side": 48,
-        "glance": {"backbone": "mobilenetv2_050", "side": 32, "stride": 16},
-        "focus": {"backbone": "mobilenetv2_050", "side": 32, "stride": 16},
+        "glance": {"backbone": "test_resnet", "side": 32, "stride": 16},
+        "focus": {"backbone": "test_resnet", "side": 32, "stride": 16},
     },
     "train": {
         "initial": "none",

@@ -227,7 +227,7 @@ def trained(run: Path, kill_at: tuple[int, ...] = ()) -> GFNet:
     def critic_is_kept() -> None:
         assert set(torch.load(run / "last.pt")["critic"]) == set(Critic(8).state_dict())
 
-    how = Config("mini", models.config(), TrainConfig((stage(updates=2),)))
+    how = Config("mini", models.config("test_resnet"), TrainConfig((stage(updates=2),)))
     return test_trainer.trained(run, kill_at, how, critic_is_kept)
 
 

@@ -46,12 +46,12 @@ def config(**changes: object) -> Config:
         StageConfig("policy", 1, 1e-3, patches="sampled", train=("policy",), batch=4, tracks=2),
         StageConfig("fine-tune", 1, 1e-3, patches="policy", batch=4),
     )
-    return Config("mini", models.config(), TrainConfig(stages, **changes))  # type: ignore[arg-type]
+    return Config("mini", models.config("test_resnet"), TrainConfig(stages, **changes))  # type: ignore[arg-type]
 
 
 def fresh(model: ModelConfig | None = None) -> GFNet:
     torch.manual_seed(0)
-    return GFNet(model or models.config())
+    return GFNet(model or models.config("test_resnet"))
 
 
 class KilledError(Exception):
