@@ -1,4 +1,4 @@
-"""What `Risk` promises, by simulation: at 95 % it is broken in 5 % of 400 calibrations or fewer, and barely."""
+"""What `Risk` promises, by simulation: at 95 % it is broken in 5 % of a thousand calibrations or fewer, and barely."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gfnet_video.evaluation.binomial import clips_needed, most_failures
 from gfnet_video.evaluation.calibration import Risk, calibrate, furthest_proven
 from gfnet_video.evaluation.exit_orders import Answered, at_exit
 
-REPETITIONS, MOST = 400, 35  # 35: the 99.9 % quantile of Binomial(400, 0.05)
+REPETITIONS, MOST = 1000, 73  # 73: the 99.9 % quantile of Binomial(1000, 0.05)
 CLIPS = 281  # 181 of them are tested, where 4 harmful ones come with probability 0.0497 if 5 % are
 RATE = 0.05
 
@@ -42,14 +42,14 @@ def broken(repetitions: int = REPETITIONS) -> tuple[int, float]:
 
 def test_the_promise_is_kept_and_not_by_much() -> None:
     times, mean = broken()
-    assert 8 <= times <= MOST  # the discrete bound allows 19.9 at the border
+    assert 20 <= times <= MOST  # the discrete bound allows 49.7 at the border
     assert mean > RATE / 3
 
 
 def test_a_rate_taken_at_its_word_would_be_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopping where the rate that was seen reaches 5 % breaks the promise about every other time."""
     monkeypatch.setattr(calibration, "most_failures", lambda clips, rate, confidence: math.floor(clips * rate))
-    assert broken(100)[0] > MOST
+    assert broken(200)[0] > MOST
 
 
 def test_the_walk_ends_at_the_first_failure() -> None:
