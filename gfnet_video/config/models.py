@@ -1,47 +1,27 @@
-"""What a model is: its looks, and how they go together."""
+"""What a model is: its looks, how they go together, and what is said where they do not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gfnet_video.config.model_rules import check_model
-from gfnet_video.config.words import CLIP_NETWORKS, within
+from gfnet_video.config.looks import LookConfig
+from gfnet_video.config.words import (
+    AGGREGATORS,
+    CROPPED,
+    NORMS,
+    ORDERS,
+    PATCH,
+    POLICIES,
+    RESIZES,
+    SAMPLERS,
+    SEES,
+    STEPWISE,
+    TEMPORAL,
+    WHERE,
+    known,
+    within,
+)
 from gfnet_video.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class LookConfig:
-    """One look's network: timm name, input side in pixels, stride of its last map, pooling, frozen stages.
-
-    shift: temporal shift on; off, every frame is read alone (a patch that follows an object hides its motion).
-    One of CLIP_NETWORKS (pytorchvideo's X3D and Slow-R50) reads the frames of a clip together, and shifts nothing:
-    shift off, stride 32, pool mean, side 32 at least, any number of frames; model.mean 0.45 and std 0.225 are theirs.
-    """
-
-    backbone: str
-    side: int
-    stride: int = 32
-    pool: str = "mean"
-    frozen: int = 0
-    dropout: float = 0.0
-    shift: bool = True
-
-    def __post_init__(self) -> None:
-        within("side", self.side, 1)
-        within("frozen", self.frozen, 0)
-        within("dropout", self.dropout, 0, 0.99)
-        if self.clipwise and (self.shift, self.stride, self.pool) != (False, 32, "mean"):
-            raise ConfigError(
-                f"backbone is {self.backbone}, shift {str(self.shift).lower()}, stride {self.stride} and pool "
-                f"{self.pool}; a network of whole clips has shift: false (it mixes frames itself), stride 32, pool mean"
-            )
-        if self.clipwise and self.side < 32:
-            raise ConfigError(f"backbone is {self.backbone} and side {self.side}; expected a side of 32 at least")
-
-    @property
-    def clipwise(self) -> bool:
-        """Whether this network reads a clip as a whole, and not frame by frame."""
-        return self.backbone in CLIP_NETWORKS
 
 
 @dataclass(frozen=True)
@@ -99,7 +79,7 @@ class ModelConfig:
     policy_norm: str = "stored"
 
     def __post_init__(self) -> None:
-        check_model(self)
+        _check(self)
 
     @property
     def image(self) -> bool:
@@ -141,3 +121,116 @@ class ModelConfig:
     def glances_first(self) -> bool:
         """Whether the whole clip is glanced at before the first focus look."""
         return self.focus is not None and self.order == "glance_first"
+
+
+def _check(model: ModelConfig) -> None:
+    """All that must hold between the fields of a ModelConfig. Raises ConfigError."""
+    for name in ("classes", "frames", "frame_side", "shift_div", "policy_hidden", "looks_per_frame"):
+        within(name, getattr(model, name), 1)
+    if len(model.mean) != 3 or len(model.std) != 3 or min(model.std) <= 0:
+        raise ConfigError(f"mean is {model.mean}, std {model.std}; expected three numbers each, std above 0")
+    within("focus_frames", model.focus_frames, 0)
+    within("aggregator_hidden", model.aggregator_hidden, 0)
+    if model.aggregator_hidden and not model.aggregator.startswith("gru"):
+        raise ConfigError(
+            f"aggregator_hidden is {model.aggregator_hidden}; aggregator {model.aggregator} has no GRU; leave it out"
+        )
+    if model.short_side and model.short_side < model.frame_side:
+        raise ConfigError(f"short_side is {model.short_side}; expected 0 or at least frame_side ({model.frame_side})")
+    words = {"order": ORDERS, "temporal": TEMPORAL, "patch": PATCH, "sampler": SAMPLERS}
+    words |= {"where": WHERE, "aggregator": AGGREGATORS, "policy_sees": SEES}
+    words |= {"policy": POLICIES, "resize": RESIZES, "crop": CROPPED, "policy_norm": NORMS}
+    known(model, words)
+    _check_image_mode(model)
+    looks = [look for look in (model.glance, model.focus) if look is not None]
+    if model.sampler == "coarse_to_fine" and any(look.shift for look in looks):
+        raise ConfigError("sampler is coarse_to_fine, out of time's order; set shift: false in every look")
+    if any(look.clipwise for look in looks):
+        _check_clipwise(model)
+    if model.focus is not None:
+        _check_focus(model)
+    elif model.where != "policy" or model.looks_per_frame > 1 or model.patch_sides:
+        raise ConfigError(
+            f"where is {model.where}, looks_per_frame {model.looks_per_frame} and patch_sides "
+            f"{list(model.patch_sides)}, but without a focus there is no patch; leave them out"
+        )
+    for name, look in (("glance", model.glance), ("focus", model.focus)):
+        if look is not None and not 0 < look.side <= model.frame_side:
+            raise ConfigError(f"{name}.side is {look.side}; expected 1 to frame_side ({model.frame_side})")
+
+
+def _check_focus(model: ModelConfig) -> None:
+    """Which orders, shifts and patches go together."""
+    assert model.focus is not None
+    fitting = {side for side in model.patch_sides if replace(model.focus, side=side).side <= model.frame_side}
+    if len(fitting) < len(model.patch_sides) or model.focus.side not in model.sides:
+        raise ConfigError(
+            f"patch_sides is {list(model.patch_sides)}; expected different sides from 1 to frame_side "
+            f"({model.frame_side}), focus.side ({model.focus.side}) among them"
+        )
+    if model.patch == "shared" and model.order != "glance_first":
+        raise ConfigError(f"patch is shared and order {model.order}; a shared patch is picked after all glances")
+    if model.temporal == "both" and model.patch != "shared":
+        raise ConfigError("temporal is both and patch per_frame; offline shift goes with a shared patch")
+    if model.focus_frames and model.patch != "shared":
+        raise ConfigError(f"focus_frames is {model.focus_frames}; a patch per_frame is cut from the glance's frames")
+    if model.policy_sees == "clip" and (model.order != "glance_first" or model.patch == "shared"):
+        raise ConfigError(
+            f"policy_sees is clip, order {model.order} and patch {model.patch}; only a policy that picks a patch "
+            "per_frame after all glances (glance_first) has the choice"
+        )
+    if model.policy.startswith("adafocus") and model.patch != "shared":
+        raise ConfigError(f"policy is {model.policy} and patch {model.patch}; it picks one patch a clip: shared")
+    if model.where == "cam" and (model.glance.pool != "mean" or model.factors or model.looks_per_frame > 1):
+        raise ConfigError(
+            f"where is cam, glance.pool {model.glance.pool}, factors {model.factors} and looks_per_frame "
+            f"{model.looks_per_frame}; a class-activation map wants pool mean and no factors, and gives one look"
+        )
+    if model.looks_per_frame > 1 and model.patch == "shared":
+        raise ConfigError(f"looks_per_frame is {model.looks_per_frame}; a shared patch is the same at each look")
+
+
+def _check_clipwise(model: ModelConfig) -> None:
+    """What goes with a network of whole clips."""
+    names = ", ".join(look.backbone for look in (model.glance, model.focus) if look and look.clipwise)
+    wanted = model.focus is None or (model.patch, model.order) == ("shared", "glance_first")
+    if model.temporal != "both" or not wanted:
+        raise ConfigError(
+            f"backbone is {names}, temporal {model.temporal}, patch {model.patch} and order {model.order}; a network "
+            "of whole clips goes with temporal both, and where there is a focus with patch shared, glance_first"
+        )
+    if model.sampler == "coarse_to_fine":
+        raise ConfigError(
+            f"sampler is coarse_to_fine and backbone {names}, which reads frames in time's order; take uniform"
+        )
+    if model.focus is not None and model.focus.clipwise and min(model.sides) < 32:
+        raise ConfigError(f"patch_sides is {list(model.patch_sides)}; {model.focus.backbone} wants sides from 32 on")
+    if model.glance.clipwise and (model.where == "cam" or model.policy != "heat"):
+        raise ConfigError(
+            f"glance.backbone is {model.glance.backbone}, where {model.where} and policy {model.policy}; the map of a "
+            "network of whole clips suits policy heat and the controls: its features are made after pooling it"
+        )
+
+
+def _check_image_mode(model: ModelConfig) -> None:
+    image = (model.frames, model.order, model.temporal, model.patch) == (1, "glance_first", "causal", "per_frame")
+    if model.image and not (image and model.focus):
+        raise ConfigError(
+            f"policy_sees is latest (image mode), frames {model.frames}, order {model.order}, temporal "
+            f"{model.temporal}, patch {model.patch}; expected frames 1, glance_first, causal, per_frame and a focus"
+        )
+    if not model.image and (model.policy.startswith("gfnet") or model.aggregator in STEPWISE):
+        raise ConfigError(
+            f"policy is {model.policy} and aggregator {model.aggregator}; in image mode alone (policy_sees: latest)"
+        )
+    if model.image and (model.aggregator not in STEPWISE or not model.policy.startswith("gfnet")):
+        raise ConfigError(
+            f"policy is {model.policy} and aggregator {model.aggregator}; image mode (policy_sees: latest) takes "
+            f"policy gfnet or gfnet_conv, and aggregator {', '.join(STEPWISE)}"
+        )
+    nets = {(look.backbone, look.stride, look.pool) for look in (model.glance, model.focus) if look is not None}
+    if model.image and len(nets) > 1:
+        raise ConfigError(
+            "in image mode policy and aggregator read the glance as they read a focus look, but backbone, stride "
+            f"and pool are {' and '.join(str(net) for net in sorted(nets))}; give both looks the same"
+        )
