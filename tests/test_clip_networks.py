@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import gfnet_video as gf
 from gfnet_video.checkpoint import Card, load, save
-from gfnet_video.config import CLIP_NETWORKS, Config, LookConfig, ModelConfig, StageConfig, TrainConfig
+from gfnet_video.config import Config, LookConfig, ModelConfig, StageConfig, TrainConfig
+from gfnet_video.config.words import CLIP_NETWORKS
 from gfnet_video.engines.graphs import graphs_of
 from gfnet_video.engines.macs import costs_of, count_macs, looked
 from gfnet_video.errors import ConfigError

@@ -356,5 +356,5 @@ def test_what_would_move_the_object_is_refused_with_an_oracle(change: dict[str, 
 
 
 def test_a_control_without_a_focus_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"where is random .* without a focus there is no patch"):
+    with pytest.raises(ConfigError, match=r"where is random.* without a focus there is no patch"):
         models.config(focus=None, where="random")
