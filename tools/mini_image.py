@@ -27,16 +27,15 @@ from gfnet_video.datasets.truth import known_of
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.bootstrap import paired_interval
 from gfnet_video.evaluation.evaluate import Evaluation, evaluate
-from gfnet_video.evaluation.exit_timing import time_round
 from gfnet_video.evaluation.metrics import answers
 from gfnet_video.files import write_text
-from tools.table_mini import into_readme, machine, today
+from tools.table_mini import TIMED, in_turns, into_readme, machine, today
 from tools.train_mini import find_exits, run
 
 COMMAND = "make mini-image"
 FULL = "mini_image_mobilenetv2_full"
 GFNETS = {"mini_image_mobilenetv2_gfnet": "GFNet", "mini_image_mobilenetv2_gfnet_steps": "GFNet's own setting"}
-TIMED, BATCHES, ROUNDS = 128, (1, 16), 5
+BATCHES = (1, 16)
 FOUND = Path("docs/mini_image.json")
 
 
@@ -85,9 +84,7 @@ def difference(name: str, gfnet: Evaluation, full: Evaluation, test: Manifest) -
 
 def times(models: list[Recogniser], pixels: torch.Tensor, batch: int) -> dict[str, Any]:
     """Milliseconds a picture of the networks, `batch` at a time, taking turns; each ratio is of neighbours in time."""
-    turns = range(ROUNDS + 1)
-    _, *rounds = [[time_round(m, pixels, None, m.card.rule, batch)[0] for m in models] for _ in turns]  # 0 warms up
-    found = []
+    rounds, found = in_turns(models, pixels, batch), []
     for i, name in enumerate(GFNETS.values(), 1):
         ratios = [r[i] / r[0] for r in rounds]
         spread = {"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}

@@ -140,14 +140,20 @@ def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
         models = [load(f) for f in folders]
         clips = open_clips(test, models[0].config, cache)
         pixels = torch.stack([clips.read(i) for i in range(min(TIMED, len(clips)))])
-        turns = range(ROUNDS + 1)
-        _, *rounds = [[time_round(m, pixels, None, m.card.rule, BATCH)[0] for m in models] for _ in turns]  # 0 warms up
+        rounds = in_turns(models, pixels, BATCH)
         full, gfnet = ([r[i] for r in rounds] for i in (0, 1))
         ratio = statistics.median(g / f for f, g in rounds)
         medians = {"full_ms": statistics.median(full), "gfnet_ms": statistics.median(gfnet)}
         of = {"family": family, "recipe": recipe_of("gfnet", family, 0), "date": today(), **machine()}
         found.append(of | {"clips": len(pixels), "batch": BATCH, **medians, "ratio": ratio, "rounds": rounds})
     return found
+
+
+def in_turns(models: list[Recogniser], pixels: torch.Tensor, batch: int) -> list[list[float]]:
+    """Milliseconds a clip of each model with its exits executed, `batch` at a time, round by round."""
+    turns = range(ROUNDS + 1)
+    _, *rounds = [[time_round(m, pixels, None, m.card.rule, batch)[0] for m in models] for _ in turns]  # 0 warms up
+    return rounds
 
 
 def earlier_times(now: list[dict[str, Any]], earlier: dict[str, Any]) -> list[dict[str, Any]]:

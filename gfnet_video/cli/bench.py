@@ -6,10 +6,11 @@ import sys
 
 import click
 
+from gfnet_video.cli import options
 from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import VERBS
-from gfnet_video.cli.options import patch_side
 from gfnet_video.cli.train import config_path, is_config
+from gfnet_video.config.words import CLIP_NETWORKS
 
 ABOUT = f"""{VERBS["bench"].help}
 
@@ -35,19 +36,19 @@ backbones; peers.
 @click.option(
     "--chunk", "chunks", type=click.IntRange(min=1), multiple=True, help="Frames computed together.  [default: 1, 2, 4]"
 )
-@patch_side
+@options.patch_side
 @click.option("--engine", "engines", multiple=True, help="torch, onnxruntime, openvino.  [default: all installed]")
 @click.option(
     "--peer",
     "peers",
-    type=click.Choice(["x3d_xs", "x3d_s", "x3d_m", "slow_r50"]),
+    type=click.Choice(CLIP_NETWORKS),
     multiple=True,
     default=["x3d_s"],
     show_default=True,
     help="A network of pytorchvideo to time beside them; again for more.",
 )
 @click.option("--bf16", is_flag=True, help="What is exported in float32 in bfloat16 too, where openvino can.")
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
+@options.threads
 @click.option(
     "--confidence", type=float, default=None, help="Exit at this confidence, in the place of the stored thresholds."
 )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gfnet_video.cli import options
 from gfnet_video.cli.main import VERBS
-from gfnet_video.cli.options import patch_side
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,10 +36,10 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
     default=None,
     help="Frames computed together.  [default: as calibrated, or 1]",
 )
-@patch_side
-@click.option("--engine", default="auto", show_default=True, help="auto (the fastest), torch, onnxruntime or openvino.")
-@click.option("--precision", default=None, help="float32, bf16, int8 or auto (the faster).  [default: as written]")
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
+@options.patch_side
+@options.engine
+@options.precision
+@options.threads
 @click.option(
     "--limit-seconds", type=float, default=None, help="Wall clock of decoding one video.  [default: 60 of several]"
 )
@@ -104,8 +104,8 @@ def command(
     notes = Console(stderr=True)
     outcomes: list[Outcome] = []
     load = Load()
-    options = Options(confidence, not no_exit, reader, chunk, ahead=ahead)
-    for outcome in predict_many(model, paths, options, limits, jobs=jobs, load=load):
+    how = Options(confidence, not no_exit, reader, chunk, ahead=ahead)
+    for outcome in predict_many(model, paths, how, limits, jobs=jobs, load=load):
         outcomes.append(outcome)
         if jsonl:
             click.echo(json_line(outcome))

@@ -12,3 +12,12 @@ patch_side = click.option(
     metavar="PIXELS",
     help="Side of the patches, one that the model has learned.  [default: its focus.side]",
 )
+engine = click.option(
+    "--engine", default="auto", show_default=True, help="auto (the fastest), torch, onnxruntime or openvino."
+)
+precision = click.option(
+    "--precision", default=None, help="float32, bf16, int8 or auto (the faster).  [default: as written]"
+)
+threads = click.option(
+    "--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]"
+)

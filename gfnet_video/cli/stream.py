@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gfnet_video.cli import options
 from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import VERBS
 
@@ -36,9 +37,9 @@ window. Ctrl-C ends it.
     default=None,
     help="Drop what comes too fast, and play files at their own speed.  [default: cameras and addresses drop]",
 )
-@click.option("--engine", default="auto", show_default=True, help="auto (the fastest), torch, onnxruntime or openvino.")
-@click.option("--precision", default=None, help="float32, bf16, int8 or auto (the faster).  [default: as written]")
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]")
+@options.engine
+@options.precision
+@options.threads
 @click.option("--jsonl", is_flag=True, help="One JSON object a line on stdout: label, gap, dropped, end, error.")
 def command(
     sources: tuple[str, ...],

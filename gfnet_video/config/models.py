@@ -97,6 +97,11 @@ class ModelConfig:
         return self.temporal == "causal" and not self.glances_first and self.looks_per_frame == 1
 
     @property
+    def chunked(self) -> bool:
+        """Whether it is said how many frames are computed together; a whole clip, or a picture, leaves no choice."""
+        return self.temporal == "causal" and not self.image
+
+    @property
     def timeless(self) -> bool:
         """Whether a frame says the same whatever came before it, and evidence is a mean: repeats add nothing."""
         looks = [look for look in (self.glance, self.focus) if look is not None]

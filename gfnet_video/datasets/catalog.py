@@ -207,6 +207,11 @@ def root_of(row: Dataset, given: Path | None) -> Path:
     return Path(os.environ.get("GFNET_VIDEO_DATA", "data")) / row.name
 
 
+def rendering(row: Dataset, root: object) -> str:
+    """The command that makes a data set which is rendered here."""
+    return f"python data_prep/make_mini.py {root}" + ("" if row.name == "mini" else f" --kind {row.name}")
+
+
 def require(row: Dataset, root: Path) -> None:
     """Raise DataError, with the licence, the page and the exact next command, unless the data is there and readable."""
     if (root / "manifest.jsonl").is_file():
@@ -214,8 +219,7 @@ def require(row: Dataset, root: Path) -> None:
     if row.splits and (root / "labels" / "labels.json").is_file() and (root / row.folder).is_dir():
         return
     if row.rendered:
-        kind = "" if row.name == "mini" else f" --kind {row.name}"
-        raise DataError(f"{root} holds no {row.name}; make it with: python data_prep/make_mini.py {root}{kind}")
+        raise DataError(f"{root} holds no {row.name}; make it with: {rendering(row, root)}")
     if not row.layout:
         raise DataError(
             f"{root} holds no manifest.jsonl: {row.title} is read by gfnet-video train {root}\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 from gfnet_video.datasets.account import Account, account_of
 from gfnet_video.datasets.archives import Archive, find_archives
 from gfnet_video.datasets.carve import SHARES, carve
-from gfnet_video.datasets.catalog import Dataset
+from gfnet_video.datasets.catalog import Dataset, rendering
 from gfnet_video.datasets.download import Download, bring, present, survey
 from gfnet_video.datasets.extract import Style
 from gfnet_video.datasets.findings import MISSING, Finding, examine_clips
@@ -88,9 +88,7 @@ def prepare(
 
 def _check(row: Dataset, options: Options) -> None:
     if row.rendered or not row.layout:
-        how = (
-            f"python data_prep/make_mini.py DST --kind {row.name}" if row.rendered else "gfnet-video train YOUR_FOLDER"
-        )
+        how = rendering(row, "DST") if row.rendered else "gfnet-video train YOUR_FOLDER"
         raise ConfigError(f"{row.name} is not prepared from a download; use: {how}")
     if options.style is not None and row.template:
         raise ConfigError(f"{row.title} comes as frames already ({row.template}); leave out --frames")

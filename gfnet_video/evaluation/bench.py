@@ -76,8 +76,7 @@ def contenders_of(
         never = ExitRule.never(about.config.steps, about.rule.temperatures)
         rule = about.rule if confidence is None else about.rule.at(confidence)
         named = about.model if about.precision == "float32" else f"{about.model} {about.precision}"
-        once = about.config.temporal == "both" or about.config.image  # such a model has no chunks
-        sizes = chunks[:1] if once else chunks
+        sizes = chunks if about.config.chunked else chunks[:1]
         ways = [*((c, ", exits", rule) for c in sizes), (chunks[0], ", all looks", never)]
         if kind == "untrained":
             ways = [(c, ", all looks", never) for c in sizes]

@@ -74,7 +74,7 @@ def calibrated(subject: Subject, source: Source, split: str, goal: Risk | Budget
     that cannot be read is left out and counted. Raises DataError, ConfigError, CheckpointError.
     """
     about = subject.about
-    if chunk > 1 and (about.config.temporal != "causal" or about.config.image):
+    if chunk > 1 and not about.config.chunked:
         raise ConfigError(
             f"chunk is {chunk}; {about.model} looks at whole clips or at one picture, and has none: leave it out"
         )
