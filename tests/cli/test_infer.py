@@ -189,8 +189,9 @@ def test_hostile_names_are_only_names(
     assert code == 0 and len(rows) == 1 + len(HOSTILE)  # the newline in a name makes no row of its own
 
 
-def test_names_that_are_not_text(infer: Infer, clip: Path, tmp_path: Path) -> None:
-    path = os.path.join(os.fsencode(tmp_path), b"bad\xff.webm")
+def test_names_that_are_not_text(infer: Infer, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the table folds long paths, which could part the name
+    path = b"bad\xff.webm"
     try:
         shutil.copyfile(clip, path)
     except OSError:
