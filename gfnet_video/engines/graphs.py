@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gfnet_video.config import ModelConfig
+from gfnet_video.engines.prepared import Prepared
 from gfnet_video.errors import ConfigError
 from gfnet_video.model import GFNet
 from gfnet_video.nn.aggregator import Evidence
@@ -43,29 +44,6 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     framed: int
-
-
-class Prepared(nn.Module):
-    """uint8 pixels (B,k,3,H,W) to normalised floats of another side, as `normalise` and then `resized` make them.
-
-    The antialiased resize of a fixed side to a fixed side is a matrix on either axis, the same in every engine.
-    """
-
-    def __init__(self, config: ModelConfig, side: int, to: int) -> None:
-        super().__init__()
-        std = torch.tensor(config.std)[:, None, None]
-        self.register_buffer("scale", 1 / (255 * std))
-        self.register_buffer("offset", -torch.tensor(config.mean)[:, None, None] / std)
-        self.resizes = side != to
-        whole = torch.eye(side)[None, None]
-        smaller = F.interpolate(whole, size=(to, side), mode="bilinear", antialias=True, align_corners=False)
-        self.register_buffer("matrix", smaller[0, 0])  # (to,side)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(B,k,3,side,side) uint8 -> (B*k,3,to,to)."""
-        x = pixels.flatten(0, 1).float() * cast(Tensor, self.scale) + cast(Tensor, self.offset)
-        matrix = cast(Tensor, self.matrix)
-        return matrix @ (x @ matrix.T) if self.resizes else x
 
 
 class LookGraph(nn.Module):
