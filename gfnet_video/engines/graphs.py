@@ -15,16 +15,17 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from gfnet_video.config import ModelConfig
+from gfnet_video.engines.locating import LocateGraph, flat
 from gfnet_video.engines.prepared import Prepared
 from gfnet_video.errors import ConfigError
 from gfnet_video.model import GFNet
 from gfnet_video.nn.aggregator import Evidence
-from gfnet_video.nn.backbone import Backbone
+from gfnet_video.nn.backbone import Backbone, join_maps
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
+from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.shift import both_shift, run_block, run_shifted
 from gfnet_video.parts import AnyAggregator, Look
 
@@ -61,7 +62,7 @@ class LookGraph(nn.Module):
         self.maps, self.shifts = maps, net.shifts
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), map (B,k,C,h,w), buffers."""
+        """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), both maps flat (B,k,N), buffers."""
         pixels, *buffers = given
         k, old, new = pixels.shape[1], iter(buffers), list[Tensor]()
         x = self.stem(self.prepared(pixels))
@@ -72,7 +73,7 @@ class LookGraph(nn.Module):
             fine = x if depth < self.fine else fine
         x = self.tail(x)
         told = self.classifier(self.pooled(x)).unflatten(0, (-1, k))
-        return (told, *([_joined(fine, x).unflatten(0, (-1, k))] if self.maps else []), *new)
+        return (told, *([flat(fine, x).unflatten(0, (-1, k))] if self.maps else []), *new)
 
     def _shifted(self, block: nn.Module, x: Tensor, k: int, old: Iterator[Tensor], new: list[Tensor]) -> Tensor:
         fold = x.shape[1] // self.shift_div
@@ -87,29 +88,6 @@ def _causal(x: Tensor, last: Tensor, fold: int) -> tuple[Tensor, Tensor]:
     """`causal_shift` of x (B,k,C,H,W) without writing in place, which graphs render badly."""
     past = torch.cat([last[:, None], x[:, :, :fold]], 1)  # (B,1+k,fold,H,W)
     return torch.cat([past[:, :-1], x[:, :, fold:]], 2), past[:, -1]
-
-
-def _joined(fine: Tensor, last: Tensor) -> Tensor:
-    """`join_maps` of (N,c,h,w) and (N,C,h',w'), the nearest cells named by number: engines round halves differently."""
-    for axis in (-2, -1):
-        cells = torch.arange(last.shape[axis], dtype=torch.float32)[None, None]
-        nearest = F.interpolate(cells, size=fine.shape[axis], mode="nearest")[0, 0].long()
-        last = last.index_select(axis, nearest)
-    return torch.cat([fine, last], 1)
-
-
-class LocateGraph(nn.Module):
-    """The policy on one frame's map."""
-
-    def __init__(self, policy: nn.Module) -> None:
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, *given: Tensor) -> tuple[Tensor, Tensor]:
-        """map (B,C,h,w), the policy's state (B,hidden,h,w) -> centres (B,2) in [0, 1] and the new state."""
-        map, policy = given
-        centres, policy = self.policy(map[:, None], policy)
-        return centres[:, 0].clamp(0, 1), policy
 
 
 class EvidenceGraph(nn.Module):
@@ -176,11 +154,12 @@ def _look(name: str, look: Look, config: ModelConfig, to: int, *, maps: bool) ->
 
 
 def _locate(model: GFNet) -> Graph:
-    features, _ = model.glance(torch.zeros(B, 1, 3, model.config.frame_side, model.config.frame_side))
-    _, policy = model.locate(features.map)
-    assert model.policy is not None and policy is not None
-    example = (features.map[:, 0], policy)
-    return Graph("locate", LocateGraph(model.policy), example, ("map", "policy"), ("centre", "new_policy"), 0)
+    backbone, policy = model.glance_net.backbone, cast(Policy, model.policy)
+    fine, last, *_ = backbone(torch.zeros(B, 1, 3, model.config.glance.side, model.config.glance.side))
+    _, state = policy(join_maps(fine, last), None)
+    module = LocateGraph(policy, fine.shape[2:], last.shape[2:])
+    example = (flat(fine[:, 0], last[:, 0]), state)
+    return Graph("locate", module, example, ("map", "policy"), ("centre", "new_policy"), 0)
 
 
 def _evidence(model: GFNet, name: str, kind: str) -> Graph:
