@@ -58,7 +58,7 @@ class Exported:
         config = self.about.config
         chunk = chunk if config.temporal == "causal" else sys.maxsize
         walk = Walk(self, chunk, defaultdict(float) if seconds is None else seconds)
-        forced = fixed_centres(config) if centres is None else centres
+        forced = fixed_centres(config) if centres is None else centres.astype(np.float32, copy=False)
         if config.glances_first:
             yield from walk.glance_first(frames, glance_frames, forced)
         else:
@@ -84,7 +84,7 @@ class Exported:
         if config.focus is None:
             state, logits = walk.gathered(state, seen["told"])
         else:
-            forced = fixed_centres(config, 0, 1) if centres is None else centres[:, None]
+            forced = fixed_centres(config, 0, 1) if centres is None else centres[:, None].astype(np.float32, copy=False)
             at, state = walk.centres(state, forced, 0, [0], seen.get("map"))
             state, logits = walk.focused(state, group, [0], at, seen["told"])
             where = np.broadcast_to(at[:, 0], (len(group), 2))
