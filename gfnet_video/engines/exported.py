@@ -87,7 +87,7 @@ class Exported:
             forced = fixed_centres(config, 0, 1) if centres is None else centres[:, None].astype(np.float32, copy=False)
             at, state = walk.centres(state, forced, 0, [0], seen.get("map"))
             state, logits = walk.focused(state, group, [0], at, seen["told"])
-            where = np.broadcast_to(at[:, 0], (len(group), 2))
+            where = _each(at[:, 0], len(group))
         apart = [{name: value[i : i + 1] for name, value in state.items()} for i in range(len(group))]
         return apart, logits[0], where
 
@@ -175,7 +175,7 @@ class Walk:
         for frame in which:
             found, state = self.run("locate", state, map=maps[:, frame])
             centres.append(found["centre"])
-        return np.stack(centres, 1), state
+        return _beside(centres), state
 
     def focused(
         self, state: Arrays, group: np.ndarray, which: list[int], centres: np.ndarray, told: np.ndarray | None
@@ -188,7 +188,7 @@ class Walk:
         for i, (frame, before) in enumerate(zip(which, [-1, *which], strict=False)):
             if told is not None and frame != before:
                 _, state = self.run("gather", state, told=told[:, frame])
-            centre = np.broadcast_to(centres[:, i], (len(group), 2))
+            centre = _each(centres[:, i], len(group))
             found, state = self.run("aggregate", state, told=aimed["told"][:, i], centre=centre)
             logits.append(found["logits"])
         return state, logits
@@ -205,7 +205,7 @@ class Walk:
         """The steps of a round; under both-way shift a pass is one."""
         one = self.config.temporal == "both"
         for i in range(len(logits) - 1 if one else 0, len(logits)):
-            centre = None if centres is None else np.broadcast_to(centres[:, i], (len(logits[i]), 2))
+            centre = None if centres is None else _each(centres[:, i], len(logits[i]))
             yield Turn(first if one else first + i, logits[i], centre)
 
     def run(self, name: str, state: Arrays, **given: np.ndarray) -> tuple[Arrays, Arrays]:
@@ -215,14 +215,24 @@ class Walk:
         held = state | given
         feeds = {n: held[n] if n in held else np.zeros((videos, *shape), np.float32) for n, shape in look.takes.items()}
         found = look(feeds)
-        renewed = {n.removeprefix("new_"): value for n, value in found.items() if n.startswith("new_")}
+        renewed = {n[4:]: value for n, value in found.items() if n.startswith("new_")}
         self.seconds[PARTS.get(name, name)] += perf_counter() - began
         return found, state | renewed
 
 
 def _groups(frames: Iterable[np.ndarray], size: int, config: ModelConfig) -> Iterator[np.ndarray]:
     """Frames (B,3,S,S) in groups (B,k,3,S,S). Raises ConfigError for others."""
-    return (np.stack(group, 1) for group in in_groups((_checked(f, config.frame_side) for f in frames), size))
+    return (_beside(group) for group in in_groups((_checked(f, config.frame_side) for f in frames), size))
+
+
+def _beside(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays (B,...) beside each other (B,k,...); a lone one, the usual case, is not copied."""
+    return parts[0][:, None] if len(parts) == 1 else np.stack(parts, 1)
+
+
+def _each(centre: np.ndarray, videos: int) -> np.ndarray:
+    """A centre for each video (B,2), from (B,2) or one for all (1,2)."""
+    return centre if len(centre) == videos else np.broadcast_to(centre, (videos, 2))
 
 
 def _checked(frame: np.ndarray, side: int) -> np.ndarray:

@@ -24,12 +24,12 @@ def fixed_centres(config: ModelConfig, first: int = 0, count: int = 0) -> np.nda
 
 def cropped(group: np.ndarray, which: list[int], centres: np.ndarray, size: int) -> np.ndarray:
     """`crop_patches` of the frames `which` of a group (B,k,3,S,S): patches (B,n,3,P,P)."""
-    videos, side = len(group), group.shape[-1]
-    corners = np.floor(centres.clip(0, 1) * np.float32(side - size)).astype(int)
-    corners = np.broadcast_to(corners, (videos, len(which), 2))
+    videos, room = len(group), np.float32(group.shape[-1] - size)
+    corners = (centres.clip(0, 1) * room).astype(int).tolist()  # none is below 0: this rounds down
     patches = np.empty((videos, len(which), 3, size, size), np.uint8)
     for video in range(videos):
+        own = corners[video if len(corners) > 1 else 0]
         for i, frame in enumerate(which):
-            top, left = corners[video, i]
+            top, left = own[i]
             patches[video, i] = group[video, frame, :, top : top + size, left : left + size]
     return patches

@@ -180,4 +180,6 @@ def _running(total: Tensor, count: Tensor, new: Tensor | None, *, rising: bool) 
         return total[:, None], count[:, None]
     counts = count[:, None] + torch.arange(1, new.shape[1] + 1, device=new.device, dtype=count.dtype)
     new = new * counts[..., None] if rising else new
+    if new.shape[1] == 1:
+        return total[:, None] + new, counts
     return torch.cat([total[:, None], new], 1).cumsum(1)[:, 1:], counts
