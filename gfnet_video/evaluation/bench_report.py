@@ -89,11 +89,13 @@ def print_bench(rows: Sequence[dict[str, Any]], console: Console) -> None:
 
 
 def fastest(rows: Sequence[dict[str, Any]]) -> str:
-    """The chunk and engine that take the model's exits soonest, one clip at a time; all looks where none has exits."""
+    """The chunk and engine that take exits soonest, one clip at a time, and of several models which; all looks where
+    none has exits."""
     ours = [r for r in rows if r["kind"] == "gfnet" and r["batch"] == 1 and r["name"].endswith(", exits")]
     ours = ours or [r for r in rows if r["kind"] == "untrained" and r["batch"] == 1]
     best = min(ours, key=lambda r: r["ms"]["total"]["p50"])
-    found = f"Fastest, one clip at a time: {best['engine']} with chunk {best['chunk']}"
+    of = f"{best['name']} on " if len({r["name"] for r in ours}) > 1 else ""
+    found = f"Fastest, one clip at a time: {of}{best['engine']} with chunk {best['chunk']}"
     if best["kind"] == "untrained":
         return f"{found}."
     return (

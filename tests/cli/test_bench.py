@@ -19,6 +19,7 @@ from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError
 from gfnet_video.evaluation.bench import contenders_of
 from gfnet_video.evaluation.bench_models import Ways, on_engines
+from gfnet_video.evaluation.bench_report import fastest
 from gfnet_video.evaluation.bench_rivals import Peer, static_tsm, static_tsms, untrained
 from gfnet_video.evaluation.bench_runs import PARTS, run_engine
 from gfnet_video.inference.runner import predict
@@ -187,3 +188,13 @@ def test_an_engine_nobody_knows_is_a_usage_error(clip: Path, capfd: pytest.Captu
 def test_a_clip_that_is_none_is_named(checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", str(tmp_path / "none.mp4"), "--model", str(checkpoint), "--engine", "torch"]) == 1
     assert "none.mp4: no such file" in capfd.readouterr().err
+
+
+def test_the_fastest_is_named_where_several_models_were_timed() -> None:
+    def row(name: str, engine: str, ms: float) -> dict[str, object]:
+        total = {"total": {"p50": ms}}
+        return {"name": f"{name}, exits", "kind": "gfnet", "batch": 1, "engine": engine, "chunk": 2, "ms": total}
+
+    one, other = row("one", "torch", 3.0), row("other", "openvino", 2.0)
+    assert fastest([one, other]).startswith("Fastest, one clip at a time: other, exits on openvino with chunk 2;")
+    assert fastest([one]).startswith("Fastest, one clip at a time: torch with chunk 2;")
