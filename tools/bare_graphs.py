@@ -42,4 +42,5 @@ def bare(session: OpenvinoSession, rows: int, frames: int = 1) -> Callable[[Path
     """A graph on the same arrays again and again, what it says left where it is."""
     shapes = {name: [rows, *(frames if n < 0 else n for n in shape)] for name, shape in session.takes.items()}
     feeds = {name: np.ones(shape, np.uint8 if name == "pixels" else np.float32) for name, shape in shapes.items()}
-    return lambda _: session.request.infer(feeds)
+    request = session.compiled.create_infer_request()  # the session's own lies on what it was given last
+    return lambda _: request.infer(feeds)

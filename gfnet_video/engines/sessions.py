@@ -56,7 +56,8 @@ class OpenvinoSession:
         taken = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         if taken != hint:  # where the processor cannot, openvino takes another and says nothing
             raise ConfigError(f"openvino computes in {taken} on this processor, not in {hint}")
-        self.request, self.tensor = compiled.create_infer_request(), _imported("openvino").Tensor
+        self.compiled, self.request = compiled, compiled.create_infer_request()
+        self.tensor = _imported("openvino").Tensor
         self.held = list[np.ndarray]()  # what the request's inputs lie in
         self.takes = {i.any_name: _per_video(i.partial_shape) for i in compiled.inputs}
         self.gives = [o.any_name for o in compiled.outputs]
