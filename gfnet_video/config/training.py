@@ -18,7 +18,8 @@ class TrainConfig:
     initial_focus, static networks (or a weight FILE or none for that backbone); and the backbones without one from
     initial: none, timm (or a timm name), package, FILE, which beside a network of whole clips is meant for that.
     Augmentation, drawn once a clip: brightness and contrast up to a share, translate up to a share of the side,
-    scale up to 1 + that or down to its inverse, a turn up to so many degrees, saturation up to a share.
+    scale up to 1 + that or down to its inverse, a turn up to so many degrees, saturation up to a share,
+    still: a frame of another clip, mixed into all frames by up to that share.
     crops: none | multi_scale (TSM's, from the whole frame, so without cache). flip: mirror half of the clips, with the
     label of the mirror image where the data set names one. randaugment: operations and magnitude, such as n2m9.
     balance: none | loss (a clip's supervised loss weighs in inverse proportion to its class's clips).
@@ -44,6 +45,7 @@ class TrainConfig:
     scale: float = 0.0
     degrees: float = 0.0
     saturation: float = 0.0
+    still: float = 0.0
     crops: str = "none"
     flip: bool = False
     randaugment: str = ""
@@ -58,7 +60,7 @@ class TrainConfig:
             within(name, getattr(self, name), 0)
         within("clip_grad", self.clip_grad, 1e-6)
         within("max_bad", self.max_bad, 0, 1)
-        for name, most in (("translate", 1.0), ("scale", 1.0), ("degrees", 180.0)):
+        for name, most in (("translate", 1.0), ("scale", 1.0), ("degrees", 180.0), ("still", 1.0)):
             within(name, getattr(self, name), 0, most)
         if self.crops != "none" and self.cache:
             raise ConfigError(

@@ -9,19 +9,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gfnet_video.config import TrainConfig
-from gfnet_video.training.dice import uniform
+from gfnet_video.training.dice import share_of, uniform
+from gfnet_video.training.distributed import side_by_side
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def augment(frames: Tensor, places: Tensor, how: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One affine map, one brightness, contrast and saturation for all frames of a clip (B,T,3,H,W); never a flip.
+    """One affine map, one still picture mixed in, one brightness, contrast and saturation for all frames of a clip
+    (B,T,3,H,W); never a flip.
 
     places (B,n,2), (y, x) as parts of the frame, move with what is seen there; n may be 0.
     """
     if how.translate or how.scale or how.degrees:
         maps = draw_maps(frames, how, generator)
         frames, places = warp(frames, maps), warp_places(places, maps)
+    if how.still:
+        frames = with_stills(frames, how.still, generator)
     if how.brightness:
         drawn = uniform(2, len(frames), 1, 1, 1, 1, clips=1, generator=generator).to(frames)
         scale, shift = (drawn - 0.5) * 2 * how.brightness
@@ -31,6 +35,21 @@ def augment(frames: Tensor, places: Tensor, how: TrainConfig, generator: torch.G
         grey = (frames * frames.new_tensor(LUMA)[:, None, None]).sum(-3, keepdim=True)
         frames = grey + (frames - grey) * (1 + (drawn - 0.5) * 2 * how.saturation)
     return frames, places
+
+
+def with_stills(frames: Tensor, most: float, generator: torch.Generator) -> Tensor:
+    """Clips (B,T,3,H,W), each mixed, by a share of up to `most`, with one frame of the clip before it in the batch.
+
+    It stands still, so that the background, and what rests before it, tells less than what moves. The way of Background
+    Erasing (arXiv 2009.05769), where the frame is the clip's own.
+    """
+    share = share_of(generator, len(frames))
+    drawn = uniform(2, len(frames), clips=1, generator=generator)
+    which = (drawn[1] * frames.shape[1]).long().to(frames.device)
+    stills = side_by_side(frames[torch.arange(len(frames), device=frames.device), which], share)  # (whole,3,H,W)
+    others = share.rows(stills.roll(1, 0))[:, None]
+    part = (drawn[0] * most).to(frames)[:, None, None, None, None]
+    return frames + part * (others - frames)
 
 
 def draw_maps(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor:

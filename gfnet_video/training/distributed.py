@@ -143,6 +143,15 @@ def summed(value: Tensor) -> Tensor:
     return value
 
 
+def side_by_side(rows: Tensor, share: Share) -> Tensor:
+    """The rows (count,...) of every process's share, (whole,...). Raises ProcessError."""
+    if share.count == share.whole:
+        return rows
+    whole = rows.new_zeros(share.whole, *rows.shape[1:])
+    share.rows(whole).copy_(rows)
+    return summed(whole)
+
+
 @contextmanager
 def first_alone() -> Iterator[None]:
     """Process 0 runs the block before the others do: it downloads, renders, decodes; they find it done."""

@@ -46,7 +46,7 @@ PPO = StageConfig(
     *("ppo", 1, 1e-2, "sampled", ("policy",)), batch=4, optimiser="sgd", learner="ppo", reward="contrastive"
 )
 IMAGE = (STAGES[1], STAGES[2], PPO, STAGES[4])
-HOW = TrainConfig(STAGES, translate=0.1, saturation=0.2, max_bad=0.1)
+HOW = TrainConfig(STAGES, translate=0.1, saturation=0.2, still=0.3, max_bad=0.1)
 SPLIT = {1: [3], 2: [2, 1]}  # how many clips of a batch each process has
 
 

@@ -16,7 +16,7 @@ from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import CheckpointError, ConfigError, DataError, VideoError
 from gfnet_video.model import GFNet
 from gfnet_video.training import trainer
-from gfnet_video.training.augment import augment, draw_maps, warp, warp_places
+from gfnet_video.training.augment import augment, draw_maps, warp, warp_places, with_stills
 from gfnet_video.training.trainer import Report, train
 from tests import models
 
@@ -206,6 +206,24 @@ def test_a_dot_painted_at_a_place_stays_at_the_place(how: dict[str, float]) -> N
     seen = torch.stack([(mass.sum(-1) * y[:, 0]).sum(-1) / height, (mass.sum(-2) * x[0]).sum(-1) / width], -1)
     assert (there - places).abs().max() > 0.03
     assert (seen - there).abs().max() < 0.004  # a fifth of a pixel
+
+
+def test_a_still_is_one_frame_of_the_clip_before_and_the_same_in_all_frames() -> None:
+    """A clip of its own number, give or take its frame's: what is added tells which clip and which frame it was."""
+    clips, length, most = 40, 4, 0.4
+    numbers = torch.arange(clips, dtype=torch.double)[:, None] + 0.1 + torch.arange(length) / 100
+    frames = numbers[..., None, None, None].expand(-1, -1, 3, 6, 6)
+    mixed = with_stills(frames, most, torch.Generator().manual_seed(3))
+    assert torch.equal(mixed, mixed[..., :1, :1, :1].expand_as(mixed))
+    mixed = mixed[:, :, 0, 0, 0]
+    part = 1 - (mixed[:, -1] - mixed[:, 0]) / (numbers[:, -1] - numbers[:, 0])
+    assert 0 <= part.min() < 0.05 and 0.35 < part.max() <= most + 1e-4
+    stills = numbers + (mixed - numbers) / part[:, None]  # (clips,length), each of them the still
+    sure = part > 0.1
+    assert (stills[sure] - stills[sure, :1]).abs().max() < 1e-3
+    clip, frame = stills[sure, 0].floor(), (100 * (stills[sure, 0] % 1) - 10).round()
+    assert torch.equal(clip, ((torch.arange(clips) - 1) % clips)[sure].double())
+    assert set(frame.tolist()) == {0.0, 1.0, 2.0, 3.0}
 
 
 def test_no_places_are_moved_to_none() -> None:
