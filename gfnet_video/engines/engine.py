@@ -92,8 +92,19 @@ class Engine(Protocol):
         Each clip has a memory of its own, None where it begins.
 
         Returns the memories anew, the video-level logits (B,K) and the patches' centres (B,2), None without a focus;
-        centres (B,2) force them. Only models that go from frame to frame (`ModelConfig.frame_by_frame`) can do it.
+        centres (B,2) force them. Only models that go from frame to frame (`ModelConfig.frame_by_frame`) can do it, and
+        those that glance first, which here focus only: at the centres that `plan` gave.
         """
+        ...
+
+    def glances(self, clips: np.ndarray) -> tuple[list[Any], np.ndarray, Any]:
+        """Glance at whole clips (B,T,3,S,S) uint8 of a model that glances first: a memory of each for `look`, the
+        video-level logits (B,K), and the maps (B,...) for `plan`, None where it needs none.
+        """
+        ...
+
+    def plan(self, maps: Any, clips: int) -> np.ndarray:
+        """The centres (clips,F,2) of all patches of clips, from their maps as `glances` gave them."""
         ...
 
 

@@ -17,6 +17,7 @@ from gfnet_video.engines.engine import About, Turn
 from gfnet_video.engines.places import cropped, fixed_centres
 from gfnet_video.engines.sessions import Session
 from gfnet_video.engines.timing import Seconds
+from gfnet_video.engines.whole_graphs import apart, centres_of, glanced, together
 from gfnet_video.engines.window_graphs import Memory, looked, said
 from gfnet_video.errors import ConfigError
 from gfnet_video.nn.groups import in_groups
@@ -80,7 +81,11 @@ class Exported:
         """As Engine says."""
         walk, config = Walk(self, 1, defaultdict(float)), self.about.config
         group, where = _checked(frames, config.frame_side)[:, None], None
-        seen, state = walk.run("glance", _together(memories), pixels=group)
+        if config.glances_first:
+            assert centres is not None
+            state, logits = walk.focused(together(memories), group, [0], centres[:, None].astype(np.float32), None)
+            return apart(state, len(group)), logits[0], centres
+        seen, state = walk.run("glance", together(memories), pixels=group)
         if config.focus is None:
             state, logits = walk.gathered(state, seen["told"])
         else:
@@ -88,14 +93,18 @@ class Exported:
             at, state = walk.centres(state, forced, 0, [0], seen.get("map"))
             state, logits = walk.focused(state, group, [0], at, seen["told"])
             where = _each(at[:, 0], len(group))
-        apart = [{name: value[i : i + 1] for name, value in state.items()} for i in range(len(group))]
-        return apart, logits[0], where
+        return apart(state, len(group)), logits[0], where
 
+    def glances(self, clips: np.ndarray) -> tuple[list[Arrays], np.ndarray, np.ndarray | None]:
+        """As Engine says."""
+        for frame in clips.swapaxes(0, 1):
+            _checked(frame, self.about.config.frame_side)
+        state, logits, maps = glanced(Walk(self, 1, defaultdict(float)), clips)
+        return apart(state, len(clips)), logits, maps
 
-def _together(memories: Sequence[Arrays | None]) -> Arrays:
-    """States of one clip each as the rows of one; None is a fresh clip's, all zeros."""
-    held = next((memory for memory in memories if memory), Arrays())
-    return {name: np.concatenate([(m or {}).get(name, np.zeros_like(v)) for m in memories]) for name, v in held.items()}
+    def plan(self, maps: np.ndarray | None, clips: int) -> np.ndarray:
+        """As Engine says."""
+        return centres_of(Walk(self, 1, defaultdict(float)), maps, clips)
 
 
 class Walk:

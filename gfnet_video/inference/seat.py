@@ -43,6 +43,7 @@ class Seat:
         self.number, self.path, self.true_count = number, path, true_count
         self.began, self.claimed, self.counted, self.decoded = time.perf_counter(), 0, False, 0
         self.indices, self.turns, self.frame, self.memory = list[int](), list[Turn](), None, None
+        self.clip = list[np.ndarray]()
         self.forced = forced_centres(self.about.config, path)
         self.worker.begin((str(path), self.options.reader, self.worker.limits))
         self.seated = self.owed = True
@@ -54,7 +55,7 @@ class Seat:
             return
         answer = told(answer, str(self.path))
         if self.claimed:
-            self.frame = answer
+            self._take(answer)
         elif answer or self.counted:
             self._sample(answer)
         else:
@@ -64,6 +65,18 @@ class Seat:
         if (asked := next(self.asks, None)) is not None:
             self.decoded += 1
             self._ask(asked)
+
+    @property
+    def new(self) -> bool:
+        """Whether the whole clip is to be glanced at before the first patch."""
+        return self.about.config.glances_first and not self.turns
+
+    def _take(self, frame: np.ndarray) -> None:
+        """A frame that is looked at next; where the whole clip is glanced at first, not before all of it is there."""
+        if self.about.config.glances_first:
+            self.clip.append(frame)
+        if not self.new or len(self.clip) == len(self.indices):
+            self.frame = frame
 
     def _sample(self, claimed: int) -> None:
         if claimed < 1:
@@ -78,14 +91,18 @@ class Seat:
 
     def forced_centre(self) -> np.ndarray | None:
         """Where the next patch lies (2,), where the model does not say it."""
-        return None if self.forced is None else self.forced[0, len(self.turns)]
+        return None if self.forced is None else self.forced[0, len(self.turns) - self.about.config.glances_first]
 
     def looked(self, memory: Any, logits: np.ndarray, centre: np.ndarray | None) -> bool:
         """The networks have seen the frame: logits (1,K), centre (1,2). Whether that was the last."""
         turn = Turn(len(self.turns), logits, centre)
         self.frame, self.memory = None, memory
         self.turns.append(turn)
-        return bool(fires(self.rule, turn)[0]) or len(self.turns) == len(self.indices)
+        first = int(self.about.config.glances_first)
+        if bool(fires(self.rule, turn)[0]) or len(self.turns) == len(self.indices) + first:
+            return True
+        self.frame = self.clip[len(self.turns) - 1] if first else None
+        return False
 
     def summary(self) -> Prediction:
         """What the looks say; seconds are those from opening the file to its answer, which it shared with others."""
@@ -96,7 +113,7 @@ class Seat:
 
     def leave(self) -> None:
         """The clip is done with; what the process still owes is not waited for."""
-        self.seated, self.frame = False, None
+        self.seated, self.frame, self.clip = False, None, []
 
 
 def _asks(indices: list[int]) -> Iterator[str | list[int]]:

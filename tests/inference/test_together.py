@@ -112,10 +112,31 @@ def test_clips_that_are_differently_far_share_looks(changes: dict[str, object]) 
 
 def test_what_cannot_share_is_refused(tmp_path: Path) -> None:
     for changes, options, words in (
-        ({"order": "glance_first"}, Options(), "looks at whole clips"),
+        ({"order": "glance_first", "temporal": "both", "patch": "shared"}, Options(), "looks at whole clips"),
+        ({"order": "glance_first", "patch": "shared"}, Options(), "looks at whole clips"),
+        ({"order": "glance_first", "looks_per_frame": 2}, Options(), "at a frame several times"),
         ({"looks_per_frame": 2}, Options(), "at a frame several times"),
         ({}, Options(chunk=2), "chunk is 2"),
     ):
         with pytest.raises(ConfigError, match=words):
             looks = engine(changes)
             list(predict_together(looks, [tmp_path], options, Limits(), jobs=2, load=Load()))
+
+
+@pytest.mark.parametrize("sees", ["clip", "past"])
+def test_clips_glanced_at_first_are_each_alone_and_exits_save_looks(
+    sees: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = engine({"order": "glance_first", "policy_sees": sees})
+    paths = [clip, tmp_path / "gone.mp4", *(encode(tmp_path / f"{n}.mp4", n) for n in (9, 20, 3))]
+    focused, focus = list[int](), looks.model.focus
+    monkeypatch.setattr(looks.model, "focus", lambda f, *a, **k: (focused.append(len(f)), focus(f, *a, **k))[1])
+    sure = min(p.step_scores[0] for p in predict_many(looks, paths, Options()) if isinstance(p, Prediction)) + 1e-3
+    for options in (Options(), Options(confidence=sure), Options(confidence=0.01)):
+        alone = list(predict_many(looks, paths, options))
+        focused.clear()
+        found = list(predict_together(looks, paths, options, Limits(), jobs=2, load=Load()))
+        for one, other in zip(alone, found, strict=True):
+            same(one, other)
+        said = [p for p in found if isinstance(p, Prediction)]
+        assert len(said) == len(paths) - 1 and sum(focused) == sum(p.exit_step - 1 for p in said)
