@@ -108,6 +108,13 @@ def test_an_exported_model_has_the_side_of_its_focus_alone(exported: Path) -> No
         open_engine(exported, side=24)
 
 
+@pytest.mark.parametrize("form", ["onnx", pytest.param("openvino", marks=OPENVINO)])
+def test_clips_glanced_at_first_share_looks(form: str) -> None:
+    done = python("-m", "tests.engines.seats", form)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == engines_of(form)
+
+
 def test_clips_that_share_looks_say_what_torch_says(exported: Path, checkpoint: Path, clip: Path) -> None:
     """One clip a frame ahead of the other, on both engines; and two files at once, without torch."""
     code = (

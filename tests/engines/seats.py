@@ -1,0 +1,44 @@
+"""Run as a process of its own, a form as argument: clips that share looks on graphs, each as alone."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import gfnet_video as gf
+from gfnet_video.engines.folder import READERS
+from gfnet_video.engines.opening import open_engine
+from gfnet_video.inference.export import export
+from gfnet_video.inference.runner import Options
+from gfnet_video.inference.together import Load, predict_together
+from gfnet_video.records import Prediction
+from gfnet_video.video.worker import Limits
+from tests import models
+from tests.clips import encode
+from tests.engines.walks import WALKS, recogniser
+
+
+def main(form: str) -> None:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = [encode(Path(scratch) / f"{n}.mp4", n) for n in (20, 33, 9)]
+        export(recogniser(models.config("resnet10t", **WALKS["sees_clip"])), Path(scratch) / "graphs", form, paths[:2])
+        for name in (n for n in READERS[form] if find_spec(n) is not None):
+            looks = open_engine(Path(scratch) / "graphs", name, 1)
+            for options in (Options(), Options(confidence=0.01)):
+                found = predict_together(looks, paths, options, Limits(), jobs=2, load=Load())
+                for path, other in zip(paths, found, strict=True):
+                    one = gf.predict(looks, path, options=options)
+                    assert isinstance(other, Prediction) and one.exit_step == other.exit_step, (name, one, other)
+                    assert np.allclose(one.patches, other.patches, atol=1e-4), (name, one, other)
+                    assert np.allclose(one.step_scores, other.step_scores, atol=1e-4), (name, one, other)
+            print(name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
