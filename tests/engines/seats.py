@@ -1,8 +1,7 @@
-"""Run as a process of its own, a form as argument: clips that share looks on graphs, each as alone."""
+"""Run as a process of its own: clips that share looks on graphs, each as alone."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,12 +22,14 @@ from tests.clips import encode
 from tests.engines.walks import WALKS, recogniser
 
 
-def main(form: str) -> None:
+def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         paths = [encode(Path(scratch) / f"{n}.mp4", n) for n in (20, 33, 9)]
-        export(recogniser(models.config("resnet10t", **WALKS["sees_clip"])), Path(scratch) / "graphs", form, paths[:2])
-        for name in (n for n in READERS[form] if find_spec(n) is not None):
+        export(
+            recogniser(models.config("resnet10t", **WALKS["sees_clip"])), Path(scratch) / "graphs", "onnx", paths[:2]
+        )
+        for name in (n for n in READERS["onnx"] if find_spec(n) is not None):
             looks = open_engine(Path(scratch) / "graphs", name, 1)
             for options in (Options(), Options(confidence=0.01)):
                 found = predict_together(looks, paths, options, Limits(), jobs=2, load=Load())
@@ -41,4 +42,4 @@ def main(form: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()
