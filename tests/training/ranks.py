@@ -22,7 +22,7 @@ from gfnet_video.config import Config, StageConfig, TrainConfig
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.model import GFNet
 from gfnet_video.training import distributed, trainer
-from gfnet_video.training.augment import augment
+from gfnet_video.training.augment import augment, with_stills
 from gfnet_video.training.dice import Dice
 from gfnet_video.training.distributed import here, joined, measured, ranks_of, shared_out, sum_gradients
 from gfnet_video.training.forward import replaced, shared_dropouts
@@ -46,7 +46,7 @@ PPO = StageConfig(
     *("ppo", 1, 1e-2, "sampled", ("policy",)), batch=4, optimiser="sgd", learner="ppo", reward="contrastive"
 )
 IMAGE = (STAGES[1], STAGES[2], PPO, STAGES[4])
-HOW = TrainConfig(STAGES, translate=0.1, saturation=0.2, still=0.3, max_bad=0.1)
+HOW = TrainConfig(STAGES, translate=0.1, saturation=0.2, max_bad=0.1)
 SPLIT = {1: [3], 2: [2, 1]}  # how many clips of a batch each process has
 
 
@@ -87,6 +87,14 @@ def gradients(folder: Path) -> dict[str, Any]:
             held = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
             found[f"{patch} {stage.name}"] = (held, trainer._means(loss * part, reward, part))
     return found
+
+
+def stills(folder: Path) -> dict[str, Any]:
+    """Three clips with a still of each other mixed in, this process's of them."""
+    share, _ = shared_out(SPLIT[here().world][here().rank], [])
+    assert share is not None
+    frames = share.rows(models.frames(3, 4, torch.float64))
+    return {"mixed": with_stills(frames, 0.5, Dice.seeded(5, share)), "plain": frames}
 
 
 def trained(folder: Path, *, kill: int = 0, resume: bool = False, **changes: Any) -> dict[str, Any]:
@@ -185,7 +193,7 @@ def main() -> None:
     torch.set_num_threads(1)
     trainer.SAVE_EVERY = 0.0
     folder = Path(sys.argv[1])
-    for scenario in (gradients, whole, measuring, too_bad):
+    for scenario in (gradients, stills, whole, measuring, too_bad):
         run(scenario, 1, folder)
         run(scenario, 2, folder)
     for scenario in (killed, moving, odd, strange, synchronised, dying):

@@ -49,10 +49,15 @@ def test_two_processes_give_one_processs_gradients(results: Path, kind: str) -> 
     one, first, second = (read(results, "gradients", world, rank)[kind] for world, rank in ((1, 0), (2, 0), (2, 1)))
     assert same(first[0], second[0]) and one[0].keys() == first[0].keys() and len(one[0]) >= 9
     for name, gradient in one[0].items():
-        assert torch.allclose(first[0][name], gradient, rtol=1e-9, atol=1e-9 * float(gradient.abs().max()) + 1e-14), (
-            name
-        )
+        assert torch.allclose(first[0][name], gradient, rtol=1e-9, atol=1e-9 * float(gradient.abs().max())), name
     assert first[1] == second[1] == pytest.approx(one[1])
+
+
+def test_a_still_comes_from_the_whole_batch(results: Path) -> None:
+    """To the bit; the first clip of all has a frame of the last, which another process holds."""
+    one, first, second = (read(results, "stills", world, rank) for world, rank in ((1, 0), (2, 0), (2, 1)))
+    assert torch.equal(torch.cat([first["mixed"], second["mixed"]]), one["mixed"])
+    assert not torch.equal(one["mixed"][0], one["plain"][0])
 
 
 def test_two_processes_train_as_one(results: Path) -> None:
@@ -61,7 +66,7 @@ def test_two_processes_train_as_one(results: Path) -> None:
     assert all(torch.allclose(two["weights"][k], v, atol=1e-5) for k, v in one["weights"].items())
     for mine, theirs in zip(one["reports"], two["reports"], strict=True):
         assert theirs[:2] + theirs[4:] == mine[:2] + mine[4:]
-        assert theirs[2] == pytest.approx(mine[2], rel=1e-4, abs=1e-5)
+        assert theirs[2] == pytest.approx(mine[2], rel=1e-4)
         assert theirs[3] == (None if mine[3] is None else pytest.approx(mine[3], rel=1e-4))
     assert {words for report in two["reports"] for words in report[5]} == {"3.webm: is broken"}
 
