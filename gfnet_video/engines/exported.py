@@ -14,7 +14,7 @@ import numpy as np
 
 from gfnet_video.config import ModelConfig
 from gfnet_video.engines.engine import About, Turn
-from gfnet_video.engines.places import cropped, fixed_centres
+from gfnet_video.engines.places import beside, cropped, each_its_own, fixed_centres
 from gfnet_video.engines.sessions import Session
 from gfnet_video.engines.timing import Seconds
 from gfnet_video.engines.whole_graphs import apart, centres_of, glanced, together
@@ -92,13 +92,11 @@ class Exported:
             forced = fixed_centres(config, 0, 1) if centres is None else centres[:, None].astype(np.float32, copy=False)
             at, state = walk.centres(state, forced, 0, [0], seen.get("map"))
             state, logits = walk.focused(state, group, [0], at, seen["told"])
-            where = _each(at[:, 0], len(group))
+            where = each_its_own(at[:, 0], len(group))
         return apart(state, len(group)), logits[0], where
 
     def glances(self, clips: np.ndarray) -> tuple[list[Arrays], np.ndarray, np.ndarray | None]:
         """As Engine says."""
-        for frame in clips.swapaxes(0, 1):
-            _checked(frame, self.about.config.frame_side)
         state, logits, maps = glanced(Walk(self, 1, defaultdict(float)), clips)
         return apart(state, len(clips)), logits, maps
 
@@ -132,12 +130,7 @@ class Walk:
     def glance_first(
         self, frames: Iterable[np.ndarray], glance_frames: Iterable[np.ndarray] | None, forced: np.ndarray | None
     ) -> Iterator[Turn]:
-        state, kept, maps, logits = Arrays(), list[np.ndarray](), list[np.ndarray | None](), list[np.ndarray]()
-        for group in _groups(frames if glance_frames is None else glance_frames, self.chunk, self.config):
-            seen, state = self.run("glance", state, pixels=group)
-            state, logits = self.gathered(state, seen["told"])
-            kept.append(group)
-            maps.append(seen.get("map"))
+        kept, state, maps, logits = self.glanced(frames if glance_frames is None else glance_frames)
         if not kept:
             return
         yield Turn(0, logits[-1], None)
@@ -150,6 +143,18 @@ class Walk:
                 state, logits = self.focused(state, group, which, centres, None)
                 yield from self.turns(logits, centres, index)
                 index += len(which)
+
+    def glanced(
+        self, frames: Iterable[np.ndarray]
+    ) -> tuple[list[np.ndarray], Arrays, list[np.ndarray | None], list[np.ndarray]]:
+        """Glance at all frames: their groups, the state, each group's maps, and the logits after the last group."""
+        state, kept, maps, logits = Arrays(), list[np.ndarray](), list[np.ndarray | None](), list[np.ndarray]()
+        for group in _groups(frames, self.chunk, self.config):
+            seen, state = self.run("glance", state, pixels=group)
+            state, logits = self.gathered(state, seen["told"])
+            kept.append(group)
+            maps.append(seen.get("map"))
+        return kept, state, maps, logits
 
     def rounds(self, k: int) -> list[list[int]]:
         """The frames of a group of k that each round of focus looks is at; at chunk 1 a frame's looks are rounds."""
@@ -184,7 +189,7 @@ class Walk:
         for frame in which:
             found, state = self.run("locate", state, map=maps[:, frame])
             centres.append(found["centre"])
-        return _beside(centres), state
+        return beside(centres), state
 
     def focused(
         self, state: Arrays, group: np.ndarray, which: list[int], centres: np.ndarray, told: np.ndarray | None
@@ -197,7 +202,7 @@ class Walk:
         for i, (frame, before) in enumerate(zip(which, [-1, *which], strict=False)):
             if told is not None and frame != before:
                 _, state = self.run("gather", state, told=told[:, frame])
-            centre = _each(centres[:, i], len(group))
+            centre = each_its_own(centres[:, i], len(group))
             found, state = self.run("aggregate", state, told=aimed["told"][:, i], centre=centre)
             logits.append(found["logits"])
         return state, logits
@@ -214,7 +219,7 @@ class Walk:
         """The steps of a round; under both-way shift a pass is one."""
         one = self.config.temporal == "both"
         for i in range(len(logits) - 1 if one else 0, len(logits)):
-            centre = None if centres is None else _each(centres[:, i], len(logits[i]))
+            centre = None if centres is None else each_its_own(centres[:, i], len(logits[i]))
             yield Turn(first if one else first + i, logits[i], centre)
 
     def run(self, name: str, state: Arrays, **given: np.ndarray) -> tuple[Arrays, Arrays]:
@@ -231,17 +236,7 @@ class Walk:
 
 def _groups(frames: Iterable[np.ndarray], size: int, config: ModelConfig) -> Iterator[np.ndarray]:
     """Frames (B,3,S,S) in groups (B,k,3,S,S). Raises ConfigError for others."""
-    return (_beside(group) for group in in_groups((_checked(f, config.frame_side) for f in frames), size))
-
-
-def _beside(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Arrays (B,...) beside each other (B,k,...); a lone one, the usual case, is not copied."""
-    return parts[0][:, None] if len(parts) == 1 else np.stack(parts, 1)
-
-
-def _each(centre: np.ndarray, videos: int) -> np.ndarray:
-    """A centre for each video (B,2), from (B,2) or one for all (1,2)."""
-    return centre if len(centre) == videos else np.broadcast_to(centre, (videos, 2))
+    return (beside(group) for group in in_groups((_checked(f, config.frame_side) for f in frames), size))
 
 
 def _checked(frame: np.ndarray, side: int) -> np.ndarray:

@@ -5,6 +5,8 @@ Letters: B videos, k frames of a group, n looks at it, S frame side, P patch sid
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gfnet_video.config import ModelConfig
@@ -33,3 +35,13 @@ def cropped(group: np.ndarray, which: list[int], centres: np.ndarray, size: int)
             top, left = own[i]
             patches[video, i] = group[video, frame, :, top : top + size, left : left + size]
     return patches
+
+
+def beside(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays (B,...) beside each other (B,k,...); a lone one, the usual case, is not copied."""
+    return parts[0][:, None] if len(parts) == 1 else np.stack(parts, 1)
+
+
+def each_its_own(centre: np.ndarray, videos: int) -> np.ndarray:
+    """A centre for each video (B,2), from (B,2) or one for all (1,2)."""
+    return centre if len(centre) == videos else np.broadcast_to(centre, (videos, 2))

@@ -1,4 +1,4 @@
-"""Several clips together on graphs: their states as one, and whole glances, the first half of `Walk.glance_first`."""
+"""Several clips together on graphs: their states as one, whole glances, and where their patches lie."""
 
 from __future__ import annotations
 
@@ -17,14 +17,11 @@ Arrays = dict[str, np.ndarray]
 
 def glanced(walk: Walk, clips: np.ndarray) -> tuple[Arrays, np.ndarray, np.ndarray | None]:
     """Of clips (B,T,3,S,S): the state that the focus needs, the logits (B,K), and the maps (B,T,C,h,w) or None."""
-    state, maps, logits = Arrays(), list[np.ndarray](), list[np.ndarray]()
-    for frame in clips.swapaxes(0, 1):
-        seen, state = walk.run("glance", state, pixels=frame[:, None])
-        state, logits = walk.gathered(state, seen["told"])
-        maps += [seen["map"]] if "map" in seen else []
+    _, state, maps, logits = walk.glanced(clips.swapaxes(0, 1))
     needed = walk.looks["focus"].takes.keys() | walk.looks["aggregate"].takes.keys()
     kept = {name: value for name, value in state.items() if name in needed}
-    return kept, logits[-1], np.concatenate(maps, 1) if maps else None
+    seen = [m for m in maps if m is not None]
+    return kept, logits[-1], np.concatenate(seen, 1) if seen else None
 
 
 def centres_of(walk: Walk, maps: np.ndarray | None, clips: int) -> np.ndarray:
