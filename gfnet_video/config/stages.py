@@ -25,7 +25,8 @@ class StageConfig:
     tracks all over the frame; by "ppo", one track against a critic. Its own by "end_to_end", through the crop. In image
     mode, where a patch decides what the next is chosen by, "reinforce" and "ppo" alone. reward:
     of ppo "increment" over the step before, or "contrastive", over a random patch; else each patch "alone". updates: of
-    ppo from each batch.
+    ppo from each batch. policy_dropout: the share of channels that the policy does without in each frame, while it
+    learns from proposals.
     """
 
     name: str
@@ -45,6 +46,7 @@ class StageConfig:
     learner: str = "reinforce"
     reward: str = "alone"
     updates: int = 1
+    policy_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         known(self, {"patches": PATCHES})
@@ -57,6 +59,7 @@ class StageConfig:
         within("backbone_scale", self.backbone_scale, 0)
         within("policy_scale", self.policy_scale, 1e-6)
         within("updates", self.updates, 1)
+        within("policy_dropout", self.policy_dropout, 0, 0.9)
         known(self, {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "learner": LEARNERS, "reward": REWARDS})
         self._check_learner()
         for part in self.train:
@@ -75,6 +78,11 @@ class StageConfig:
         if self.learner in ("ppo", "proposals") and not sampled:
             raise ConfigError(
                 f"stage {self.name!r} has learner {self.learner} and patches {self.patches}; it needs sampled"
+            )
+        if self.policy_dropout and self.learner != "proposals":
+            raise ConfigError(
+                f"stage {self.name!r} has policy_dropout {self.policy_dropout} and learner {self.learner}; only a "
+                "policy that learns from proposals takes it"
             )
         if self.reward not in LEARNERS[self.learner]:
             raise ConfigError(

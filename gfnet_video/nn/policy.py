@@ -35,11 +35,15 @@ class Policy(nn.Module):
 
         Returns centres (B,T,2), beyond [0, 1] where the heat lies nearer to an edge than half a patch, and the state.
         """
-        b, t = maps.shape[:2]
-        return self.read(self.squeeze(maps.flatten(0, 1)).unflatten(0, (b, t)), state)
+        return self.read(self.squeezed(maps), state)
+
+    def squeezed(self, maps: Tensor) -> Tensor:
+        """maps (B,T,C,h,w) -> (B,T,hidden,h,w): what `read` reads of them."""
+        x: Tensor = self.squeeze(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        return x
 
     def read(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """What `squeeze` leaves of the maps, (B,T,hidden,h,w), in the place of them; as `forward`."""
+        """What `squeezed` leaves of the maps, (B,T,hidden,h,w), in the place of them; as `forward`."""
         h = torch.zeros_like(x[:, 0]) if state is None else state
         heats = []
         for one in self.in_turn(x.unbind(1)):

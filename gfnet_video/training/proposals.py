@@ -10,10 +10,13 @@ sure already, and on training clips it soon is.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gfnet_video.model import GFNet
+from gfnet_video.nn.policy import Policy
 from gfnet_video.training.dice import uniform
 from gfnet_video.training.rewards import Glanced, odds_alone
 
@@ -22,15 +25,14 @@ FLOOR = 0.1  # of a frame's deviation of rewards: below it nothing is at stake
 
 
 def proposals_loss(
-    model: GFNet, seen: Glanced, *, sigma: float, tracks: int, generator: torch.Generator
+    model: GFNet, seen: Glanced, *, sigma: float, tracks: int, generator: torch.Generator, dropout: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Loss of one batch and the mean reward of the policy's own patches.
 
-    sigma: width of the smoothing, in units of centres; tracks: proposals for each patch. A patch that the clip shares
-    is one decision a clip, judged by the whole clip.
+    sigma: width of the smoothing, in units of centres; tracks: proposals for each patch; dropout: as `centres` takes
+    it. A patch that the clip shares is one decision a clip, judged by the whole clip.
     """
-    assert model.policy is not None
-    means = model.decisions(model.policy(seen.maps, None)[0])  # (B,A,2), A decisions a clip
+    means = model.decisions(centres(model.policy, seen.maps, dropout, generator))  # (B,A,2), A decisions a clip
     drawn = spread_evenly(tracks, means, generator)  # (M,B,A,2)
     own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]))  # (B,A) each
     others = torch.stack(judged)  # (M,B,A)
@@ -38,6 +40,18 @@ def proposals_loss(
     advantage = advantage / (others.std(0) + FLOOR)
     near = (-((drawn - means) ** 2).sum(-1) / (2 * sigma**2)).exp()
     return -(near * advantage).mean(), own.mean()
+
+
+def centres(policy: nn.Module | None, maps: Tensor, dropout: float, generator: torch.Generator) -> Tensor:
+    """The policy's centres (B,T,2) for maps (B,T,C,h,w), while a share `dropout` of the channels that it reads is left
+    out of each frame: whole channels, for neighbouring cells know the same (arXiv 1411.4280)."""
+    assert policy is not None
+    if not dropout:
+        return cast(Tensor, policy(maps, None)[0])
+    assert isinstance(policy, Policy)  # the only one that learns from proposals
+    x = policy.squeezed(maps)
+    kept = uniform(*x.shape[:3], 1, 1, clips=0, generator=generator).to(x) >= dropout
+    return policy.read(x * kept / (1 - dropout), None)[0]
 
 
 def spread_evenly(count: int, means: Tensor, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -61,7 +62,9 @@ def losses(learning: Learning, turn: Turn, seen: Seen) -> Iterator[tuple[Tensor,
     frames, glanced = parted(seen.frames, model.config)
     looked = glance_at(model, frames, seen.labels, glanced)
     if learning.critic is None:
-        learn = proposals_loss if stage.learner == "proposals" else policy_loss
+        learn = policy_loss
+        if stage.learner == "proposals":
+            learn = partial(proposals_loss, dropout=stage.policy_dropout)
         loss, reward = learn(model, looked, sigma=turn.sigma, tracks=stage.tracks, generator=turn.generator)
         yield loss, float(reward)
         return

@@ -38,7 +38,8 @@ STAGES = (
     StageConfig("warm-up", 1, 1e-2, patches="random", batch=4, tracks=2, optimiser="sgd", backbone_scale=0),
     StageConfig("policy", 1, 1e-2, patches="sampled", train=("policy",), batch=4, tracks=3, optimiser="sgd"),
     StageConfig(
-        *("proposals", 1, 1e-2, "sampled", ("policy",)), batch=4, tracks=3, optimiser="sgd", learner="proposals"
+        *("proposals", 1, 1e-2, "sampled", ("policy",)),
+        **{"batch": 4, "tracks": 3, "optimiser": "sgd", "learner": "proposals", "policy_dropout": 0.3},
     ),
     StageConfig("tune", 1, 1e-2, patches="policy", batch=4, tracks=2, optimiser="sgd", backbone_scale=0),
 )

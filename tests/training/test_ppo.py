@@ -16,7 +16,7 @@ from gfnet_video.nn.policy import Policy
 from gfnet_video.records import Features
 from gfnet_video.training import ppo, proposals, trainer
 from gfnet_video.training.ppo import Critic, clipped_loss, decide, ppo_losses, returns, standardised
-from gfnet_video.training.proposals import BEYOND, proposals_loss, spread_evenly
+from gfnet_video.training.proposals import BEYOND, centres, proposals_loss, spread_evenly
 from gfnet_video.training.rewards import Glanced, contrastive, glance_at, increment
 from tests import models
 from tests.training import test_trainer
@@ -212,6 +212,23 @@ class Chooses(torch.nn.Module):
         return self.centres, None
 
 
+def test_a_policy_does_without_whole_channels_of_a_frame() -> None:
+    """What is left of them is scaled up, so that it reads as much in the mean."""
+
+    class Recorded(Policy):
+        def read(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+            self.given = x
+            return super().read(x, state)
+
+    policy, maps = Recorded(6, hidden=8, room=0.5), torch.randn(30, FRAMES, 6, 5, 5)
+    whole = policy.squeezed(maps)
+    assert centres(policy, maps, 0.25, torch.Generator().manual_seed(0)).shape == (30, FRAMES, 2)
+    left_out = (policy.given == 0).all(-1).all(-1)
+    alive = (whole != 0).any(-1).any(-1)  # not dark by itself
+    assert 0.2 < float(left_out[alive].float().mean()) < 0.3
+    assert torch.allclose(policy.given[~left_out], whole[~left_out] / 0.75)
+
+
 def test_proposals_are_spread_evenly() -> None:
     drawn = spread_evenly(4, torch.zeros(500, 6, 2), torch.Generator().manual_seed(0))
     assert drawn.shape == (4, 500, 6, 2) and drawn.min() >= -BEYOND and drawn.max() < 1 + BEYOND
@@ -251,6 +268,8 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch: pytest
         ({"learner": "reinforce", "tracks": 2}, "has learner reinforce and reward increment; expected reward alone"),
         ({"tracks": 4}, "draws 4 tracks; ppo draws 1 and has a critic"),
         ({"patches": "random", "train": ("focus",)}, "has learner ppo and patches random; it needs sampled"),
+        ({"policy_dropout": 0.1}, "has policy_dropout 0.1 and learner ppo; only a policy that learns from proposals"),
+        ({"policy_dropout": 1.0}, "policy_dropout is 1.0; expected 0 to 0.9"),
         ({"updates": 0}, "updates is 0; expected at least 1"),
         ({"learner": "reinforce", "reward": "alone", "tracks": 2, "updates": 2}, "has 2 updates a batch; reinforce"),
     ],
