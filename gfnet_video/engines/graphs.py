@@ -26,7 +26,7 @@ from gfnet_video.nn.backbone import Backbone, join_maps
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.policy import Policy
-from gfnet_video.nn.shift import both_shift, run_block, run_shifted
+from gfnet_video.nn.shift import run_block, run_shifted
 from gfnet_video.parts import AnyAggregator, Look
 
 B, K = 2, 3  # of the examples that a graph is traced with: an exporter takes 1 for a constant
@@ -62,32 +62,44 @@ class LookGraph(nn.Module):
         self.maps, self.shifts = maps, net.shifts
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), both maps flat (B,k,N), buffers."""
+        """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), both maps flat (B,k,N), buffers.
+
+        Within, the first frames of all videos come first, then the second ones: a frame before is then B rows above.
+        """
         pixels, *buffers = given
-        k, old, new = pixels.shape[1], iter(buffers), list[Tensor]()
-        x = self.stem(self.prepared(pixels))
+        (videos, k), old, new = pixels.shape[:2], iter(buffers), list[Tensor]()
+        x = self.stem(self.prepared(pixels.transpose(0, 1)))  # (k*B,C,H,W)
         fine = x
         for depth, stage in enumerate(self.stages):
             for block, shifts in zip(cast(nn.Sequential, stage), self.shifts[depth], strict=True):
-                x = self._shifted(block, x, k, old, new) if shifts else run_block(block, x)
+                x = self._shifted(block, x, videos, old, new) if shifts else run_block(block, x)
             fine = x if depth < self.fine else fine
         x = self.tail(x)
-        told = self.classifier(self.pooled(x)).unflatten(0, (-1, k))
-        return (told, *([flat(fine, x).unflatten(0, (-1, k))] if self.maps else []), *new)
+        told = [self.classifier(self.pooled(x)), *([flat(fine, x)] if self.maps else [])]
+        return (*(rows.unflatten(0, (k, -1)).transpose(0, 1) for rows in told), *new)
 
-    def _shifted(self, block: nn.Module, x: Tensor, k: int, old: Iterator[Tensor], new: list[Tensor]) -> Tensor:
+    def _shifted(self, block: nn.Module, x: Tensor, videos: int, old: Iterator[Tensor], new: list[Tensor]) -> Tensor:
         fold = x.shape[1] // self.shift_div
         if self.shift == "both":
-            return run_shifted(block, x, both_shift(x, frames=k, fold=fold))
-        shifted, last = _causal(x.unflatten(0, (-1, k)), next(old), fold)
+            return run_shifted(block, x, _both(x, videos, fold))
+        shifted, last = _causal(x, next(old), fold)
         new.append(last)
-        return run_shifted(block, x, shifted.flatten(0, 1))
+        return run_shifted(block, x, shifted)
 
 
+# The shifts of x (k*B,C,H,W), all videos' first frames first, without writing in place, which graphs render badly.
 def _causal(x: Tensor, last: Tensor, fold: int) -> tuple[Tensor, Tensor]:
-    """`causal_shift` of x (B,k,C,H,W) without writing in place, which graphs render badly."""
-    past = torch.cat([last[:, None], x[:, :, :fold]], 1)  # (B,1+k,fold,H,W)
-    return torch.cat([past[:, :-1], x[:, :, fold:]], 2), past[:, -1]
+    """`causal_shift`; last: (B,fold,H,W)."""
+    moving, staying = x.split([fold, x.shape[1] - fold], 1)
+    before, last = torch.cat([last, moving]).split([x.shape[0], last.shape[0]])  # (k*B,fold,H,W), (B,fold,H,W)
+    return torch.cat([before, staying], 1), last
+
+
+def _both(x: Tensor, videos: int, fold: int) -> Tensor:
+    """`both_shift`."""
+    ends = x.new_zeros(videos, fold, *x.shape[2:])
+    after, before = torch.cat([x[videos:, :fold], ends]), torch.cat([ends, x[:-videos, fold : 2 * fold]])
+    return torch.cat([after, before, x[:, 2 * fold :]], 1)
 
 
 class EvidenceGraph(nn.Module):
