@@ -1,8 +1,9 @@
 """The looks as modules of flat tensors, state in and state out, fit to be written as graphs.
 
-Five of them: `glance` and `focus` take k frames of B videos at once, both free; what adds up over time goes one look at
-a time, so that the exit loop may stop behind any: `locate`, `gather` (a glance's evidence) and `aggregate` (a focus
-look's). All state is zeros at the start of a video. Pixels come in as uint8; normalisation and batch norms are inside.
+At most five a model: `glance` and `focus` take k frames of B videos at once, both free; what adds up over time goes
+one look at a time, so that the exit loop may stop behind any: `locate`, and the evidence of a glance (`gather`), of a
+focus look (`aggregate`), or of both at one frame (`combine`). All state is zeros at the start of a video. Pixels come
+in as uint8; normalisation and batch norms are inside.
 
 Letters: B videos, k frames, S frame side, P patch side, C channels, K classes, W width of what the aggregator is told.
 """
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from gfnet_video.config import ModelConfig
+from gfnet_video.engines.exported import graphs_needed
 from gfnet_video.engines.locating import LocateGraph, flat
 from gfnet_video.engines.prepared import Prepared
 from gfnet_video.errors import ConfigError
@@ -29,6 +31,13 @@ from gfnet_video.nn.policy import Policy
 from gfnet_video.nn.shift import run_block, run_shifted
 from gfnet_video.parts import AnyAggregator, Look
 
+# Of the graphs that make evidence: the kinds of looks, by the names of what they tell.
+EVIDENCE = {
+    "gather": {"told": "glance"},
+    "aggregate": {"told": "focus"},
+    "combine": {"seen": "glance", "told": "focus"},
+}
+CHANGES = {"glance": {"glance", "glanced"}, "focus": {"focus", "focused", "last"}}  # what a look does to evidence
 B, K = 2, 3  # of the examples that a graph is traced with: an exporter takes 1 for a constant
 
 
@@ -103,22 +112,23 @@ def _both(x: Tensor, videos: int, fold: int) -> Tensor:
 
 
 class EvidenceGraph(nn.Module):
-    """The aggregator on one look of a kind; returns only the parts of the evidence that it changes."""
+    """The aggregator on one look of each kind given; returns only the parts of the evidence that they change."""
 
-    def __init__(self, aggregator: AnyAggregator, kind: str) -> None:
+    def __init__(self, aggregator: AnyAggregator, kinds: tuple[str, ...]) -> None:
         super().__init__()
-        self.aggregator, self.kind = aggregator, kind
+        self.aggregator = aggregator
         self.record: type[Any] = Recurrence if isinstance(aggregator, GRUAggregator) else Evidence
         self.state = tuple(f.name for f in fields(self.record))
-        changes = {"hidden", "glance", "glanced"} if kind == "glance" else {"hidden", "focus", "focused", "last"}
+        changes = {"hidden"}.union(*(CHANGES[kind] for kind in kinds))
         self.changed = tuple(n for n in self.state if n in changes)
+        self.told = (*kinds, *(["centres"] if "focus" in kinds else []))
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """told (B,W), after a focus look its centre (B,2), the evidence -> logits (B,K) and the changed evidence."""
-        looks = 1 if self.kind == "glance" else 2
-        evidence = self.record(*given[looks:])
-        told = {self.kind: given[0][:, None], "centres": given[1][:, None] if looks == 2 else None}
-        evidence, logits = self.aggregator(evidence, **told)
+        """What a glance told (B,W), what a focus look told (B,W) and its centre (B,2), then the evidence -> logits
+        (B,K) and the changed evidence."""
+        looks = len(self.told)
+        told = {name: one[:, None] for name, one in zip(self.told, given[:looks], strict=True)}
+        evidence, logits = self.aggregator(self.record(*given[looks:]), **told)
         return (logits[:, 0], *(getattr(evidence, name) for name in self.changed))
 
 
@@ -151,8 +161,7 @@ def graphs_of(model: GFNet) -> list[Graph]:
         found.append(_look("focus", model.focus_net, config, config.focus.side, maps=False))
     if chosen:
         found.append(_locate(model))
-    found += [_evidence(model, "gather", "glance")]
-    return found + ([_evidence(model, "aggregate", "focus")] if model.focus_net is not None else [])
+    return found + [_evidence(model, name, EVIDENCE[name]) for name in graphs_needed(config) if name in EVIDENCE]
 
 
 def _look(name: str, look: Look, config: ModelConfig, to: int, *, maps: bool) -> Graph:
@@ -174,14 +183,15 @@ def _locate(model: GFNet) -> Graph:
     return Graph("locate", module, example, ("map", "policy"), ("centre", "new_policy"), 0)
 
 
-def _evidence(model: GFNet, name: str, kind: str) -> Graph:
-    module = EvidenceGraph(model.aggregator, kind)
-    look = model.glance_net if kind == "glance" else model.focus_net
-    assert look is not None
-    width = look.backbone.width if model.config.aggregator == "gru" else model.config.classes
-    told = torch.zeros(B, width)
-    evidence = model.aggregator.start(told)
+def _evidence(model: GFNet, name: str, told: dict[str, str]) -> Graph:
+    """told: the looks' kinds, by the names of what they tell."""
+    module = EvidenceGraph(model.aggregator, tuple(told.values()))
+    looks = {"glance": model.glance_net, "focus": model.focus_net}
+    widths = {kind: look.backbone.width for kind, look in looks.items() if look is not None}
+    gru = model.config.aggregator == "gru"
+    looks_told = [torch.zeros(B, widths[kind] if gru else model.config.classes) for kind in told.values()]
+    evidence = model.aggregator.start(looks_told[0])
     state = tuple(getattr(evidence, n).clone() for n in module.state)  # of their own: equal ones would become one input
-    example = (told, *([torch.zeros(B, 2)] if kind == "focus" else []), *state)
-    inputs = ("told", *(["centre"] if kind == "focus" else []), *module.state)
+    centre = {"centre": torch.zeros(B, 2)} if "focus" in told.values() else {}
+    example, inputs = (*looks_told, *centre.values(), *state), (*told, *centre, *module.state)
     return Graph(name, module, example, inputs, ("logits", *(f"new_{n}" for n in module.changed)), 0)
