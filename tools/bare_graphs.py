@@ -40,7 +40,8 @@ def products(folder: Path, threads: int) -> OpenvinoSession:
 
 def bare(session: OpenvinoSession, rows: int, frames: int = 1) -> Callable[[Path], object]:
     """A graph on the same arrays again and again, what it says left where it is."""
-    shapes = {name: [rows, *(frames if n < 0 else n for n in shape)] for name, shape in session.takes.items()}
+    shapes = {name: (rows, *(frames if n < 0 else n for n in shape)) for name, shape in session.takes.items()}
     feeds = {name: np.ones(shape, np.uint8 if name == "pixels" else np.float32) for name, shape in shapes.items()}
-    request = session.compiled.create_infer_request()  # the session's own lies on what it was given last
+    # Not the session's own request, which lies on what it was given last.
+    request = session.request(shapes).get_compiled_model().create_infer_request()
     return lambda _: request.infer(feeds)

@@ -25,14 +25,15 @@ from gfnet_video.video.pixels import cut_frame
 
 Arrays = dict[str, np.ndarray]
 HEAVY = ("glance", "focus")  # the networks; the other graphs take one look at a time and are small
-PARTS = {"gather": "aggregate"}  # whose time a graph's is, where it is not its own
+PARTS = {"gather": "aggregate", "combine": "aggregate"}  # whose time a graph's is, where it is not its own
 
 
 def graphs_needed(config: ModelConfig) -> tuple[str, ...]:
     """The graphs that a model of this config is made of."""
     if config.focus is None:
         return "glance", "gather"
-    return "glance", "focus", *(["locate"] if config.where == "policy" else []), "gather", "aggregate"
+    before = "gather" if config.glances_first else "combine"  # what makes evidence of a glance
+    return "glance", "focus", *(["locate"] if config.where == "policy" else []), before, "aggregate"
 
 
 class Exported:
@@ -200,12 +201,17 @@ class Walk:
         aimed, state = self.run("focus", state, pixels=patches)
         logits = []
         for i, (frame, before) in enumerate(zip(which, [-1, *which], strict=False)):
-            if told is not None and frame != before:
-                _, state = self.run("gather", state, told=told[:, frame])
+            seen = told[:, frame] if told is not None and frame != before else None
             centre = each_its_own(centres[:, i], len(group))
-            found, state = self.run("aggregate", state, told=aimed["told"][:, i], centre=centre)
+            found, state = self.weighed(state, seen, told=aimed["told"][:, i], centre=centre)
             logits.append(found["logits"])
         return state, logits
+
+    def weighed(self, state: Arrays, seen: np.ndarray | None, **look: np.ndarray) -> tuple[Arrays, Arrays]:
+        """Make evidence of a focus look; seen: what the glance before it told, where that is no evidence yet."""
+        if seen is None:
+            return self.run("aggregate", state, **look)
+        return self.run("combine", state, seen=seen, **look)
 
     def gathered(self, state: Arrays, told: np.ndarray) -> tuple[Arrays, list[np.ndarray]]:
         """Make evidence of glances; the video-level logits after each."""

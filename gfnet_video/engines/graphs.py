@@ -1,8 +1,9 @@
 """The looks as modules of flat tensors, state in and state out, fit to be written as graphs.
 
-Five of them: `glance` and `focus` take k frames of B videos at once, both free; what adds up over time goes one look at
-a time, so that the exit loop may stop behind any: `locate`, `gather` (a glance's evidence) and `aggregate` (a focus
-look's). All state is zeros at the start of a video. Pixels come in as uint8; normalisation and batch norms are inside.
+At most five a model: `glance` and `focus` take k frames of B videos at once, both free; what adds up over time goes
+one look at a time, so that the exit loop may stop behind any: `locate`, and the evidence of a glance (`gather`), of a
+focus look (`aggregate`), or of both at one frame (`combine`). All state is zeros at the start of a video. Pixels come
+in as uint8; normalisation and batch norms are inside.
 
 Letters: B videos, k frames, S frame side, P patch side, C channels, K classes, W width of what the aggregator is told.
 """
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from gfnet_video.config import ModelConfig
+from gfnet_video.engines.exported import graphs_needed
 from gfnet_video.engines.locating import LocateGraph, flat
 from gfnet_video.engines.prepared import Prepared
 from gfnet_video.errors import ConfigError
@@ -26,9 +28,16 @@ from gfnet_video.nn.backbone import Backbone, join_maps
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.policy import Policy
-from gfnet_video.nn.shift import both_shift, run_block, run_shifted
+from gfnet_video.nn.shift import run_block, run_shifted
 from gfnet_video.parts import AnyAggregator, Look
 
+# Of the graphs that make evidence: the kinds of looks, by the names of what they tell.
+EVIDENCE = {
+    "gather": {"told": "glance"},
+    "aggregate": {"told": "focus"},
+    "combine": {"seen": "glance", "told": "focus"},
+}
+CHANGES = {"glance": {"glance", "glanced"}, "focus": {"focus", "focused", "last"}}  # what a look does to evidence
 B, K = 2, 3  # of the examples that a graph is traced with: an exporter takes 1 for a constant
 
 
@@ -62,51 +71,64 @@ class LookGraph(nn.Module):
         self.maps, self.shifts = maps, net.shifts
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), both maps flat (B,k,N), buffers."""
+        """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), both maps flat (B,k,N), buffers.
+
+        Within, the first frames of all videos come first, then the second ones: a frame before is then B rows above.
+        """
         pixels, *buffers = given
-        k, old, new = pixels.shape[1], iter(buffers), list[Tensor]()
-        x = self.stem(self.prepared(pixels))
+        (videos, k), old, new = pixels.shape[:2], iter(buffers), list[Tensor]()
+        x = self.stem(self.prepared(pixels.transpose(0, 1)))  # (k*B,C,H,W)
         fine = x
         for depth, stage in enumerate(self.stages):
             for block, shifts in zip(cast(nn.Sequential, stage), self.shifts[depth], strict=True):
-                x = self._shifted(block, x, k, old, new) if shifts else run_block(block, x)
+                x = self._shifted(block, x, videos, old, new) if shifts else run_block(block, x)
             fine = x if depth < self.fine else fine
         x = self.tail(x)
-        told = self.classifier(self.pooled(x)).unflatten(0, (-1, k))
-        return (told, *([flat(fine, x).unflatten(0, (-1, k))] if self.maps else []), *new)
+        told = [self.classifier(self.pooled(x)), *([flat(fine, x)] if self.maps else [])]
+        return (*(rows.unflatten(0, (k, -1)).transpose(0, 1) for rows in told), *new)
 
-    def _shifted(self, block: nn.Module, x: Tensor, k: int, old: Iterator[Tensor], new: list[Tensor]) -> Tensor:
+    def _shifted(self, block: nn.Module, x: Tensor, videos: int, old: Iterator[Tensor], new: list[Tensor]) -> Tensor:
         fold = x.shape[1] // self.shift_div
         if self.shift == "both":
-            return run_shifted(block, x, both_shift(x, frames=k, fold=fold))
-        shifted, last = _causal(x.unflatten(0, (-1, k)), next(old), fold)
+            return run_shifted(block, x, _both(x, videos, fold))
+        shifted, last = _causal(x, next(old), fold)
         new.append(last)
-        return run_shifted(block, x, shifted.flatten(0, 1))
+        return run_shifted(block, x, shifted)
 
 
+# The shifts of x (k*B,C,H,W), all videos' first frames first, without writing in place, which graphs render badly.
 def _causal(x: Tensor, last: Tensor, fold: int) -> tuple[Tensor, Tensor]:
-    """`causal_shift` of x (B,k,C,H,W) without writing in place, which graphs render badly."""
-    past = torch.cat([last[:, None], x[:, :, :fold]], 1)  # (B,1+k,fold,H,W)
-    return torch.cat([past[:, :-1], x[:, :, fold:]], 2), past[:, -1]
+    """`causal_shift`; last: (B,fold,H,W)."""
+    moving, staying = x.split([fold, x.shape[1] - fold], 1)
+    before, last = torch.cat([last, moving]).split([x.shape[0], last.shape[0]])  # (k*B,fold,H,W), (B,fold,H,W)
+    return torch.cat([before, staying], 1), last
+
+
+def _both(x: Tensor, videos: int, fold: int) -> Tensor:
+    """`both_shift`."""
+    ends = x.new_zeros(videos, fold, *x.shape[2:])
+    after, before = torch.cat([x[videos:, :fold], ends]), torch.cat([ends, x[:-videos, fold : 2 * fold]])
+    return torch.cat([after, before, x[:, 2 * fold :]], 1)
 
 
 class EvidenceGraph(nn.Module):
-    """The aggregator on one look of a kind; returns only the parts of the evidence that it changes."""
+    """The aggregator on one look of each kind given; returns only the parts of the evidence that they change."""
 
-    def __init__(self, aggregator: AnyAggregator, kind: str) -> None:
+    def __init__(self, aggregator: AnyAggregator, kinds: tuple[str, ...]) -> None:
         super().__init__()
-        self.aggregator, self.kind = aggregator, kind
+        self.aggregator = aggregator
         self.record: type[Any] = Recurrence if isinstance(aggregator, GRUAggregator) else Evidence
         self.state = tuple(f.name for f in fields(self.record))
-        changes = {"hidden", "glance", "glanced"} if kind == "glance" else {"hidden", "focus", "focused", "last"}
+        changes = {"hidden"}.union(*(CHANGES[kind] for kind in kinds))
         self.changed = tuple(n for n in self.state if n in changes)
+        self.told = (*kinds, *(["centres"] if "focus" in kinds else []))
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """told (B,W), after a focus look its centre (B,2), the evidence -> logits (B,K) and the changed evidence."""
-        looks = 1 if self.kind == "glance" else 2
-        evidence = self.record(*given[looks:])
-        told = {self.kind: given[0][:, None], "centres": given[1][:, None] if looks == 2 else None}
-        evidence, logits = self.aggregator(evidence, **told)
+        """What a glance told (B,W), what a focus look told (B,W) and its centre (B,2), then the evidence -> logits
+        (B,K) and the changed evidence."""
+        looks = len(self.told)
+        told = {name: one[:, None] for name, one in zip(self.told, given[:looks], strict=True)}
+        evidence, logits = self.aggregator(self.record(*given[looks:]), **told)
         return (logits[:, 0], *(getattr(evidence, name) for name in self.changed))
 
 
@@ -139,8 +161,7 @@ def graphs_of(model: GFNet) -> list[Graph]:
         found.append(_look("focus", model.focus_net, config, config.focus.side, maps=False))
     if chosen:
         found.append(_locate(model))
-    found += [_evidence(model, "gather", "glance")]
-    return found + ([_evidence(model, "aggregate", "focus")] if model.focus_net is not None else [])
+    return found + [_evidence(model, name, EVIDENCE[name]) for name in graphs_needed(config) if name in EVIDENCE]
 
 
 def _look(name: str, look: Look, config: ModelConfig, to: int, *, maps: bool) -> Graph:
@@ -162,14 +183,15 @@ def _locate(model: GFNet) -> Graph:
     return Graph("locate", module, example, ("map", "policy"), ("centre", "new_policy"), 0)
 
 
-def _evidence(model: GFNet, name: str, kind: str) -> Graph:
-    module = EvidenceGraph(model.aggregator, kind)
-    look = model.glance_net if kind == "glance" else model.focus_net
-    assert look is not None
-    width = look.backbone.width if model.config.aggregator == "gru" else model.config.classes
-    told = torch.zeros(B, width)
-    evidence = model.aggregator.start(told)
+def _evidence(model: GFNet, name: str, told: dict[str, str]) -> Graph:
+    """told: the looks' kinds, by the names of what they tell."""
+    module = EvidenceGraph(model.aggregator, tuple(told.values()))
+    looks = {"glance": model.glance_net, "focus": model.focus_net}
+    widths = {kind: look.backbone.width for kind, look in looks.items() if look is not None}
+    gru = model.config.aggregator == "gru"
+    looks_told = [torch.zeros(B, widths[kind] if gru else model.config.classes) for kind in told.values()]
+    evidence = model.aggregator.start(looks_told[0])
     state = tuple(getattr(evidence, n).clone() for n in module.state)  # of their own: equal ones would become one input
-    example = (told, *([torch.zeros(B, 2)] if kind == "focus" else []), *state)
-    inputs = ("told", *(["centre"] if kind == "focus" else []), *module.state)
+    centre = {"centre": torch.zeros(B, 2)} if "focus" in told.values() else {}
+    example, inputs = (*looks_told, *centre.values(), *state), (*told, *centre, *module.state)
     return Graph(name, module, example, inputs, ("logits", *(f"new_{n}" for n in module.changed)), 0)

@@ -50,8 +50,10 @@ def said(walk: Walk, memory: Memory) -> np.ndarray:
     """The logits (B,K) after all kept looks, from no evidence."""
     evidence, found = dict[str, np.ndarray](), dict[str, np.ndarray]()
     for kept in memory.kept:
-        found, evidence = walk.run("gather", evidence, told=kept.glance[:, 0])
-        if kept.focus is not None and kept.centres is not None:
-            for told, centre in zip(kept.focus.swapaxes(0, 1), kept.centres.swapaxes(0, 1), strict=True):
-                found, evidence = walk.run("aggregate", evidence, told=told, centre=centre)
+        if kept.focus is None or kept.centres is None:
+            found, evidence = walk.run("gather", evidence, told=kept.glance[:, 0])
+            continue
+        for i in range(kept.focus.shape[1]):
+            seen = None if i else kept.glance[:, 0]
+            found, evidence = walk.weighed(evidence, seen, told=kept.focus[:, i], centre=kept.centres[:, i])
     return found["logits"]

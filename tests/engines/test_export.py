@@ -207,6 +207,7 @@ def test_a_damaged_folder_is_named(exported: Path, tmp_path: Path) -> None:
         (lambda f: (f / "focus.onnx").unlink(), "focus.onnx: cannot be read"),
         (lambda f: (f / NAME).write_text("{}"), "export.json: cannot be read: export.json lacks about"),
         (lambda f: (f / NAME).write_text((f / NAME).read_text().replace('"onnx"', '"tflite"')), "form 'tflite'"),
+        (lambda f: (f / NAME).write_text((f / NAME).read_text().replace("combine", "gather")), "export the model anew"),
     ):
         folder = Path(shutil.copytree(exported, tmp_path / "copy"))
         change(folder)
