@@ -36,7 +36,7 @@ def _control(where: str) -> tuple[str, ...]:
 
 
 def _learner(name: str, *more: str) -> tuple[str, ...]:
-    stages = (f"train.stages.{i}.{change}" for i in (0, 2) for change in (f"learner={name}", *more))
+    stages = (f"train.stages.{i}.{change}" for i in (0, 2) for change in (f"learner={name}", "policy_dropout=0", *more))
     return (f"name=gfnet_tsm_mobilenetv2_{name}", *stages)
 
 
