@@ -31,13 +31,12 @@ class Recipe:
 
 
 def _control(where: str) -> tuple[str, ...]:
-    patches = (f"train.stages.{i}.patches={where}" for i in (0, 1))
-    return (f"name=control_tsm_mobilenetv2_{where}", f"model.where={where}", *patches)
+    return (f"name=control_tsm_mobilenetv2_{where}", f"model.where={where}", f"train.stages.0.patches={where}")
 
 
 def _learner(name: str, *more: str) -> tuple[str, ...]:
-    stages = (f"train.stages.{i}.{change}" for i in (0, 2) for change in (f"learner={name}", "policy_dropout=0", *more))
-    return (f"name=gfnet_tsm_mobilenetv2_{name}", *stages)
+    changes = (f"train.stages.0.{change}" for change in (f"learner={name}", "policy_dropout=0", *more))
+    return (f"name=gfnet_tsm_mobilenetv2_{name}", *changes)
 
 
 FIRST = "mini_mobilenetv2_gfnet_glance_first"
