@@ -34,9 +34,9 @@ def _control(where: str) -> tuple[str, ...]:
     return (f"name=control_tsm_mobilenetv2_{where}", f"model.where={where}", f"train.stages.0.patches={where}")
 
 
-def _learner(name: str, *more: str) -> tuple[str, ...]:
-    changes = (f"train.stages.0.{change}" for change in (f"learner={name}", "policy_dropout=0", *more))
-    return (f"name=gfnet_tsm_mobilenetv2_{name}", *changes)
+def _learner(name: str, reward: str, tracks: int) -> tuple[str, ...]:
+    changes = (f"learner={name}", f"reward={reward}", f"tracks={tracks}", "policy_dropout=0")
+    return (f"name=gfnet_tsm_mobilenetv2_{name}", *(f"train.stages.0.{change}" for change in changes))
 
 
 FIRST = "mini_mobilenetv2_gfnet_glance_first"
@@ -53,8 +53,8 @@ RECIPES = {
     "random": Recipe("patches at random", "mini_mobilenetv2_control", _control("random")),
     "centre": Recipe("patches at the centre", "mini_mobilenetv2_control", _control("centre")),
     "oracle": Recipe("patches on the truth (oracle)", "mini_mobilenetv2_control", _control("oracle")),
-    "reinforce": Recipe("policy by REINFORCE", FIRST, _learner("reinforce")),
-    "ppo": Recipe("policy by PPO", FIRST, _learner("ppo", "tracks=1", "reward=contrastive")),
+    "reinforce": Recipe("policy by REINFORCE", FIRST, _learner("reinforce", "alone", 8)),
+    "ppo": Recipe("policy by PPO", FIRST, _learner("ppo", "contrastive", 1)),
     "end_to_end": Recipe("policy end to end", "mini_mobilenetv2_gfnet_end_to_end"),
 }
 

@@ -32,6 +32,11 @@ class Config:
                     f"stage {stage.name!r} has learner {stage.learner}; in image mode each look's map is what the next "
                     "one is chosen by, and the policy learns by ppo or reinforce"
                 )
+            if stage.reward == "activation" and self.model.focus is not None and self.model.focus.clipwise:
+                raise ConfigError(
+                    f"stage {stage.name!r} has reward activation and focus.backbone {self.model.focus.backbone}, which "
+                    "says one thing of a whole clip; expected reward alone"
+                )
             if self.model.focus is None and stage.patches != "none":
                 raise ConfigError(f"stage {stage.name!r} has patches {stage.patches}; expected none without a focus")
             if self.model.where != "policy" and stage.patches in ("policy", "sampled"):

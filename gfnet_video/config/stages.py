@@ -24,9 +24,10 @@ class StageConfig:
     learner: how patches teach the policy. sampled ones by "reinforce", tracks against each other; by "proposals",
     tracks all over the frame; by "ppo", one track against a critic. Its own by "end_to_end", through the crop. In image
     mode, where a patch decides what the next is chosen by, "reinforce" and "ppo" alone. reward:
-    of ppo "increment" over the step before, or "contrastive", over a random patch; else each patch "alone". updates: of
-    ppo from each batch. policy_dropout: the share of channels that the policy does without in each frame, while it
-    learns from proposals.
+    of ppo "increment" over the step before, or "contrastive", over a random patch; of proposals "activation", how much
+    of the answer comes from there when the focus sees whole frames; of all others, and of proposals too, each patch
+    "alone". updates: of ppo from each batch. policy_dropout: the share of channels that the policy does without in each
+    frame, while it learns from proposals.
     """
 
     name: str

@@ -30,11 +30,11 @@ CLIP_NETWORKS = ("x3d_xs", "x3d_s", "x3d_m", "slow_r50")  # nn/clip_backbone.py 
 # And the rewards that each can learn from; end to end, the loss itself tells and a reward is not asked.
 LEARNERS = {
     "reinforce": ("alone",),
-    "proposals": ("alone",),
+    "proposals": ("alone", "activation"),
     "ppo": ("increment", "contrastive"),
     "end_to_end": ("alone",),
 }
-REWARDS = ("alone", "increment", "contrastive")
+REWARDS = ("alone", "activation", "increment", "contrastive")
 
 
 def known(of: object, words: Mapping[str, Iterable[str]]) -> None:

@@ -67,7 +67,7 @@ class LookGraph(nn.Module):
         self.prepared = Prepared(config, side, to)
         self.stem, self.stages, self.tail = net.stem, net.stages, net.tail
         self.classifier = nn.Identity() if config.aggregator == "gru" else folded(look.classifier)
-        self.pooled, self.shift, self.shift_div, self.fine = net._pooled, net.shift, net.shift_div, net.fine
+        self.pooled, self.shift, self.shift_div, self.fine = net.pooled, net.shift, net.shift_div, net.fine
         self.maps, self.shifts = maps, net.shifts
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:

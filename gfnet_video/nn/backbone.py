@@ -88,7 +88,7 @@ class Backbone(nn.Module):
             fine = x if depth < self.fine else fine
         x = self.tail(x)
         maps = [m.unflatten(0, (-1, t)) for m in (fine, x)]
-        return maps[0], maps[1], self._pooled(x).unflatten(0, (-1, t)), tuple(new)
+        return maps[0], maps[1], self.pooled(x).unflatten(0, (-1, t)), tuple(new)
 
     def _run_parts(self) -> list[nn.Module]:
         """Stem and stages; of a network in training the frozen ones with their batch norms folded, which is quicker."""
@@ -107,7 +107,7 @@ class Backbone(nn.Module):
         new.append(last)
         return run_shifted(block, x, shifted)
 
-    def _pooled(self, x: Tensor) -> Tensor:
+    def pooled(self, x: Tensor) -> Tensor:
         """Map (N,C,h,w) -> pooled features (N,D)."""
         mean = self._headed(x.mean((2, 3)))
         return mean if self.pool == "mean" else torch.cat([self._headed(x.amax((2, 3))), mean], 1)

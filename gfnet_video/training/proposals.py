@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gfnet_video.model import GFNet
 from gfnet_video.nn.policy import Policy
+from gfnet_video.training.activation import activation_at
 from gfnet_video.training.dice import uniform
 from gfnet_video.training.rewards import Glanced, odds_alone
 
@@ -25,7 +26,14 @@ FLOOR = 0.1  # of a frame's deviation of rewards: below it nothing is at stake
 
 
 def proposals_loss(
-    model: GFNet, seen: Glanced, *, sigma: float, tracks: int, generator: torch.Generator, dropout: float = 0.0
+    model: GFNet,
+    seen: Glanced,
+    *,
+    sigma: float,
+    tracks: int,
+    generator: torch.Generator,
+    dropout: float = 0.0,
+    reward: str = "alone",
 ) -> tuple[Tensor, Tensor]:
     """Loss of one batch and the mean reward of the policy's own patches.
 
@@ -34,10 +42,12 @@ def proposals_loss(
     """
     means = model.decisions(centres(model.policy, seen.maps, dropout, generator))  # (B,A,2), A decisions a clip
     drawn = spread_evenly(tracks, means, generator)  # (M,B,A,2)
-    own, *judged = odds_alone(model, seen, torch.cat([means.detach()[None], drawn]))  # (B,A) each
+    places = torch.cat([means.detach()[None], drawn])
+    own, *judged = odds_alone(model, seen, places) if reward == "alone" else activation_at(model, seen, places)
     others = torch.stack(judged)  # (M,B,A)
     advantage = others - others.mean(0)
-    advantage = advantage / (others.std(0) + FLOOR)
+    if reward == "alone":  # log-odds of some frames spread far; an activation says by itself what is at stake
+        advantage = advantage / (others.std(0) + FLOOR)
     near = (-((drawn - means) ** 2).sum(-1) / (2 * sigma**2)).exp()
     return -(near * advantage).mean(), own.mean()
 

@@ -91,7 +91,7 @@ def odds_alone(model: GFNet, seen: Glanced, centres: Tensor) -> Tensor:
     patch's frame where the policy sees no further.
     """
     said = _said(model, seen.frames, centres)
-    return _log_odds(_with_glances(model, seen, said, whole=model.config.policy_sees == "clip"), seen.labels)
+    return log_odds(_with_glances(model, seen, said, whole=model.config.policy_sees == "clip"), seen.labels)
 
 
 def _said(model: GFNet, frames: Tensor, centres: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def _said(model: GFNet, frames: Tensor, centres: Tensor) -> Tensor:
     return said
 
 
-def _log_odds(scores: Tensor, labels: Tensor) -> Tensor:
+def log_odds(scores: Tensor, labels: Tensor) -> Tensor:
     """Log-odds (...,B,A) of each clip's own class under scores (...,B,A,K)."""
     own = of_true_class(scores, labels)
     index = labels[:, None, None].expand(*scores.shape[:-1], 1)

@@ -64,7 +64,7 @@ def losses(learning: Learning, turn: Turn, seen: Seen) -> Iterator[tuple[Tensor,
     if learning.critic is None:
         learn = policy_loss
         if stage.learner == "proposals":
-            learn = partial(proposals_loss, dropout=stage.policy_dropout)
+            learn = partial(proposals_loss, dropout=stage.policy_dropout, reward=stage.reward)
         loss, reward = learn(model, looked, sigma=turn.sigma, tracks=stage.tracks, generator=turn.generator)
         yield loss, float(reward)
         return
