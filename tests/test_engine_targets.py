@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -32,3 +35,22 @@ def test_what_is_no_model_works_so_often_a_clip() -> None:
     seen: list[Path] = []
     ran = other("work", seen.append, 3).run([Path("a"), Path("b")])
     assert seen == [Path("a")] * 3 + [Path("b")] * 3 and ran.clips == 2 and ran.seconds["total"] > 0
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+def test_a_bare_graph_leaves_alone_what_its_session_was_given(tmp_path: Path) -> None:
+    """In a process of its own: openvino is never loaded into that of the tests."""
+    code = (
+        "import sys, numpy as np, openvino as ov; from openvino import opset13 as op; from pathlib import Path\n"
+        "from gfnet_video.engines.sessions import OpenvinoSession; from tools.bare_graphs import bare\n"
+        "x = op.parameter(ov.PartialShape([-1, 64]), np.float32, name='x'); x.output(0).set_names({'x'})\n"
+        "y = op.matmul(x, op.constant(np.eye(64, dtype=np.float32)), False, False); y.output(0).set_names({'y'})\n"
+        "xml = Path(sys.argv[1]); ov.save_model(ov.Model([y], [x], 'm'), str(xml), compress_to_fp16=False)\n"
+        "session = OpenvinoSession(xml.read_bytes(), xml.with_suffix('.bin').read_bytes(), 1)\n"
+        "for rows in (1, 8):\n"
+        "    session({'x': np.full((rows, 64), 2, np.float32)}); bare(session, rows)(Path())\n"
+        "    assert (session.held[0] == 2).all(), rows\n"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "m.xml")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

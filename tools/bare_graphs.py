@@ -42,6 +42,10 @@ def bare(session: OpenvinoSession, rows: int, frames: int = 1) -> Callable[[Path
     """A graph on the same arrays again and again, what it says left where it is."""
     shapes = {name: (rows, *(frames if n < 0 else n for n in shape)) for name, shape in session.takes.items()}
     feeds = {name: np.ones(shape, np.uint8 if name == "pixels" else np.float32) for name, shape in shapes.items()}
-    # Not the session's own request, which lies on what it was given last.
-    request = session.request(shapes).get_compiled_model().create_infer_request()
+    # Compiled anew, as the session does: where shapes are free, openvino 2026.4 copies what a request is given to where
+    # another request of that model had its inputs, and the session's are freed by then.
+    model = session.model.clone()
+    if shapes == session.one:
+        model.reshape(session.one)
+    request = session.core.compile_model(model, "CPU", session.how).create_infer_request()
     return lambda _: request.infer(feeds)
