@@ -6,6 +6,10 @@ its centre, whose gradient such proposals estimate without bias (importance samp
 REINFORCE). Draws around the policy's own centres, as REINFORCE and PPO take them, learn little while the policy is far
 from anything; proposals also see what it has missed. Log-odds, because a confidence stands still where the model is
 sure already, and on training clips it soon is.
+
+Or the places are judged by the activation of whole frames (training/activation.py), which looks at no patch: any number
+of proposals then costs one pass of the focus network. In whole frames it compares what moves with what rests; a patch
+that shows half of the object convinces it as well as one that shows all, so looks tell less of where.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ def proposals_loss(
     """Loss of one batch and the mean reward of the policy's own patches.
 
     sigma: width of the smoothing, in units of centres; tracks: proposals for each patch; dropout: as `centres` takes
-    it. A patch that the clip shares is one decision a clip, judged by the whole clip.
+    it; reward: "alone" or "activation". A patch that the clip shares is one decision a clip, judged by the whole clip.
     """
     means = model.decisions(centres(model.policy, seen.maps, dropout, generator))  # (B,A,2), A decisions a clip
     drawn = spread_evenly(tracks, means, generator)  # (M,B,A,2)
