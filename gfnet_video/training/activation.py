@@ -15,7 +15,9 @@ from gfnet_video.nn.folding import folded
 from gfnet_video.parts import Look
 from gfnet_video.training.rewards import Glanced, log_odds
 
-ENLARGED = 1.5  # of a frame's side: finer cells tell the place better, at 2 the network no longer knows what it sees
+# Of a frame's side, for finer cells. Of the frames of 80 clips of mini's dev the peak lay more than 14 of 96 pixels off
+# in 22 % at 1, in 13 % at 1.5 and in 17 % at 2.
+ENLARGED = 1.5
 PIXELS = 600_000  # of a pass: no more stay in a cache
 
 
