@@ -27,7 +27,7 @@ lint: $(VENV)/.with-dev-mini ## ruff (style) and mypy (types); the import floors
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-train-mini: $(VENV)/.with-mini-pretrained ## train the bundled model and its two static baselines; resumable (up to 3 hours)
+train-mini: $(VENV)/.with-mini-pretrained ## train the bundled models and their two static baselines; resumable (up to 3 hours)
 	$(BIN)/python -m tools.train_mini
 
 train-table: $(VENV)/.with-mini-pretrained ## train what bench-mini compares, two backbones and two seeds; resumable (many hours)

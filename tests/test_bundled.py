@@ -14,13 +14,15 @@ from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import run
 
 CLIPS = sorted((BUNDLED.parent / "clips").iterdir())
+FIRST = "gfnet_tsm_mobilenetv2_glance_first.mini"
 
 
-def test_model_is_whole_and_small() -> None:
-    model = load(DEFAULT_MODEL, verify=True)
+@pytest.mark.parametrize("name", [DEFAULT_MODEL, FIRST])
+def test_model_is_whole_and_small(name: str) -> None:
+    model = load(name, verify=True)
     assert len(model.card.classes) == 40
-    size = sum(p.stat().st_size for p in (BUNDLED / DEFAULT_MODEL).iterdir())
-    assert size <= 10 * 2**20
+    size = sum(p.stat().st_size for p in (BUNDLED / name).iterdir())
+    assert size <= 5 * 2**20
     assert model.card.provenance["made_by"] == "make train-mini"
     assert model.card.valid_for["split"] == "calibration"
 
@@ -43,9 +45,18 @@ def test_the_exit_is_executed_and_changes_nothing_before_it(clip: Path) -> None:
     assert np.allclose(stopped.patches, whole.patches[: stopped.exit_step], atol=1e-6)
 
 
-def test_some_clip_exits_early() -> None:
-    model = load(DEFAULT_MODEL)
+@pytest.mark.parametrize("name", [DEFAULT_MODEL, FIRST])
+def test_some_clip_exits_early(name: str) -> None:
+    model = load(name)
     assert any(gf.predict(model, clip).exited for clip in CLIPS)
+
+
+def test_glance_first_decodes_the_whole_clip_before_it_focuses() -> None:
+    model = load(FIRST)
+    for clip in CLIPS:
+        p = gf.predict(model, clip)
+        assert p.frames_decoded == model.config.frames
+        assert len(p.patches) == p.exit_step - 1
 
 
 def test_demo_leaves_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.nn.exit_rule import ExitRule
 from tools.mini_rows import MOTIONS, Row, in_order, parts, plain, with_earlier
-from tools.mini_runs import BUNDLE, FAMILIES, RECIPES, SEEDS, TITLES, model_of, recipe_of
+from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, SEEDS, TITLES, model_of, recipe_of
 from tools.mini_table import claims, closed, markdown
 
 CELLS = 8  # the position-only guess sees in which of 8 x 8 cells the mover's centre lies
@@ -50,7 +50,7 @@ def trained() -> Iterator[tuple[str, str, int, Path]]:
             yield key, family, seed, folder
         else:
             print(f"not trained here: {folder}", file=sys.stderr)
-    yield "bundled", "mobilenetv2", 0, BUNDLED / BUNDLE
+    yield from ((key, "mobilenetv2", 0, BUNDLED / name) for key, (_, name) in BUNDLES.items())
 
 
 def measured(test: Manifest, cache: Path) -> list[Row]:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from gfnet_video.checkpoint import BUNDLED, CLIPS, Card, Recogniser, load
+from gfnet_video.checkpoint import CLIPS, Card, Recogniser, load
+from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.config import Config, TrainConfig
 from gfnet_video.engines.engine import Turn
 from gfnet_video.engines.torch_engine import TorchEngine
@@ -35,7 +36,7 @@ def small(checkpoint: Path) -> TorchEngine:
 
 @pytest.fixture(scope="module")
 def bundled() -> TorchEngine:
-    return TorchEngine(load(next(BUNDLED.glob("*.mini"))))
+    return TorchEngine(load(DEFAULT_MODEL))
 
 
 def alike(events: Iterable[Event], source: object) -> list[Event]:
