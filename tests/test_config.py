@@ -39,7 +39,7 @@ def test_override_reaches_into_tables() -> None:
         ("train.seed=seven", r"train.seed is 'seven' \(str\); expected int"),
         ("train.seed=true", r"train.seed is True \(bool\); expected int"),
         ("train.stages=3", r"train.stages is 3; expected a list"),
-        ("train.stages.9.epochs=1", "no position in a list of 3"),
+        ("train.stages.9.epochs=1", "no position in a list of 2"),
         ("model.order=random", "unknown order 'random'"),
         ("train.stages.0.patches=oracel", "unknown patches 'oracel'; did you mean 'oracle'"),
         ("model.where=oracle", "'policy' has patches sampled, but model.where is oracle: there is no policy"),
@@ -57,10 +57,10 @@ def test_override_reaches_into_tables() -> None:
         ("model.shift_div=0", "shift_div is 0; expected at least 1"),
         ("model.glance.dropout=2", "dropout is 2.0; expected 0 to 0.99"),
         ("model.mean=[0.5, 0.5]", "expected three numbers each"),
-        ("model.focus=null", "'warm-up' has patches random; expected none without a focus"),
-        ("train.stages.0.train=[]", "'warm-up' has patches random and trains \\[\\]; expected focus or glance"),
-        ("train.stages.0.train=[policy]", "the policy is trained alone by sampled patches"),
-        ("train.stages.1.train=[policy, focus]", "the policy is trained alone by sampled patches"),
+        ("model.focus=null", "'policy' has patches sampled; expected none without a focus"),
+        ("train.stages.1.train=[]", "'fine-tune' has patches policy and trains \\[\\]; expected focus or glance"),
+        ("train.stages.1.train=[policy]", "the policy is trained alone by sampled patches"),
+        ("train.stages.0.train=[policy, focus]", "the policy is trained alone by sampled patches"),
     ],
 )
 def test_a_wrong_override_is_named(override: str, message: str) -> None:
