@@ -43,7 +43,7 @@ def trained(root: Path) -> list[Recogniser]:
     """The static network, and the GFNets that start from it, with their exits."""
     folders = [run(load_config(config_path(name)), root) for name in (FULL, *GFNETS)]
     for folder in folders[1:]:
-        find_exits(folder, root, 0.01)
+        find_exits(folder, root, max_drop=0.01)
     return [load(folder, verify=True) for folder in folders]
 
 
