@@ -44,8 +44,8 @@ def bare(session: OpenvinoSession, rows: int, frames: int = 1) -> Callable[[Path
     feeds = {name: np.ones(shape, np.uint8 if name == "pixels" else np.float32) for name, shape in shapes.items()}
     # Compiled anew, as the session does: where shapes are free, openvino 2026.4 copies what a request is given to where
     # another request of that model had its inputs, and the session's are freed by then.
-    model = session.model.clone()
-    if shapes == session.one:
-        model.reshape(session.one)
-    request = session.core.compile_model(model, "CPU", session.how).create_infer_request()
-    return lambda _: request.infer(feeds)
+    request = session.compiled(shapes if rows == 1 else None).create_infer_request()
+    held = {name: feeds[name].astype(session.state) if name in session.carried else feeds[name] for name in feeds}
+    for name, value in held.items():
+        request.set_tensor(name, session.tensor(name, value))
+    return lambda _: (request.infer(), held)  # a tensor does not keep its array

@@ -233,7 +233,7 @@ class Walk:
         began, look = perf_counter(), self.looks[name]
         videos = len(next(iter(given.values())))
         held = state | given
-        feeds = {n: held[n] if n in held else np.zeros((videos, *shape), np.float32) for n, shape in look.takes.items()}
+        feeds = {n: held[n] if n in held else np.zeros((videos, *shape), look.state) for n, shape in look.takes.items()}
         found = look(feeds)
         renewed = {n[4:]: value for n, value in found.items() if n.startswith("new_")}
         self.seconds[PARTS.get(name, name)] += perf_counter() - began

@@ -10,7 +10,6 @@ Letters: B videos, k frames, S frame side, P patch side, C channels, K classes, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
@@ -21,6 +20,7 @@ from gfnet_video.config import ModelConfig
 from gfnet_video.engines.exported import graphs_needed
 from gfnet_video.engines.locating import LocateGraph, flat
 from gfnet_video.engines.prepared import Prepared
+from gfnet_video.engines.shifting import ShiftedBlock
 from gfnet_video.errors import ConfigError
 from gfnet_video.model import GFNet
 from gfnet_video.nn.aggregator import Evidence
@@ -28,7 +28,7 @@ from gfnet_video.nn.backbone import Backbone, join_maps
 from gfnet_video.nn.folding import folded
 from gfnet_video.nn.gru_aggregator import GRUAggregator, Recurrence
 from gfnet_video.nn.policy import Policy
-from gfnet_video.nn.shift import run_block, run_shifted
+from gfnet_video.nn.shift import run_block
 from gfnet_video.parts import AnyAggregator, Look
 
 # Of the graphs that make evidence: the kinds of looks, by the names of what they tell.
@@ -65,10 +65,10 @@ class LookGraph(nn.Module):
         assert isinstance(look.backbone, Backbone)  # graphs_of refuses others
         net = folded(look.backbone)
         self.prepared = Prepared(config, side, to)
-        self.stem, self.stages, self.tail = net.stem, net.stages, net.tail
+        self.stem, self.tail = net.stem, net.tail
+        self.stages = nn.ModuleList(_blocks(net, depth) for depth in range(len(net.stages)))
         self.classifier = nn.Identity() if config.aggregator == "gru" else folded(look.classifier)
-        self.pooled, self.shift, self.shift_div, self.fine = net.pooled, net.shift, net.shift_div, net.fine
-        self.maps, self.shifts = maps, net.shifts
+        self.pooled, self.fine, self.maps = net.pooled, net.fine, maps
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         """pixels (B,k,3,side,side) uint8, buffers (B,c,h,w) -> told (B,k,W), both maps flat (B,k,N), buffers.
@@ -80,35 +80,22 @@ class LookGraph(nn.Module):
         x = self.stem(self.prepared(pixels.transpose(0, 1)))  # (k*B,C,H,W)
         fine = x
         for depth, stage in enumerate(self.stages):
-            for block, shifts in zip(cast(nn.Sequential, stage), self.shifts[depth], strict=True):
-                x = self._shifted(block, x, videos, old, new) if shifts else run_block(block, x)
+            for block in cast(nn.ModuleList, stage):
+                if not isinstance(block, ShiftedBlock):
+                    x = run_block(block, x)
+                    continue
+                x, last = block(x, next(old, None), videos)
+                new += [] if last is None else [last]
             fine = x if depth < self.fine else fine
         x = self.tail(x)
         told = [self.classifier(self.pooled(x)), *([flat(fine, x)] if self.maps else [])]
         return (*(rows.unflatten(0, (k, -1)).transpose(0, 1) for rows in told), *new)
 
-    def _shifted(self, block: nn.Module, x: Tensor, videos: int, old: Iterator[Tensor], new: list[Tensor]) -> Tensor:
-        fold = x.shape[1] // self.shift_div
-        if self.shift == "both":
-            return run_shifted(block, x, _both(x, videos, fold))
-        shifted, last = _causal(x, next(old), fold)
-        new.append(last)
-        return run_shifted(block, x, shifted)
 
-
-# The shifts of x (k*B,C,H,W), all videos' first frames first, without writing in place, which graphs render badly.
-def _causal(x: Tensor, last: Tensor, fold: int) -> tuple[Tensor, Tensor]:
-    """`causal_shift`; last: (B,fold,H,W)."""
-    moving, staying = x.split([fold, x.shape[1] - fold], 1)
-    before, last = torch.cat([last, moving]).split([x.shape[0], last.shape[0]])  # (k*B,fold,H,W), (B,fold,H,W)
-    return torch.cat([before, staying], 1), last
-
-
-def _both(x: Tensor, videos: int, fold: int) -> Tensor:
-    """`both_shift`."""
-    ends = x.new_zeros(videos, fold, *x.shape[2:])
-    after, before = torch.cat([x[videos:, :fold], ends]), torch.cat([ends, x[:-videos, fold : 2 * fold]])
-    return torch.cat([after, before, x[:, 2 * fold :]], 1)
+def _blocks(net: Backbone, depth: int) -> nn.ModuleList:
+    """A stage's blocks, those that are shifted as graphs shift."""
+    stage = zip(cast(nn.Sequential, net.stages[depth]), net.shifts[depth], strict=True)
+    return nn.ModuleList(ShiftedBlock(b, net.shift, net.shift_div) if shifts else b for b, shifts in stage)
 
 
 class EvidenceGraph(nn.Module):

@@ -25,7 +25,8 @@ class Kept:
     """A session that keeps what it is fed."""
 
     def __init__(self, inner: Session) -> None:
-        self.inner, self.takes, self.feeds = inner, inner.takes, list[Feeds]()
+        self.inner, self.takes, self.state = inner, inner.takes, inner.state
+        self.feeds = list[Feeds]()
 
     def __call__(self, feeds: Feeds) -> Feeds:
         self.feeds.append({name: np.ascontiguousarray(value) for name, value in feeds.items()})

@@ -15,19 +15,27 @@ import numpy as np
 from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
 
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # what openvino calls it; of int8 the float parts
+FORMS = 2  # that openvino is compiled for besides one frame of one video and any number
+Shapes = dict[str, tuple[int, ...]]  # of inputs, by name
 EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}  # package -> the extra that installs it
 
 
 class Session(Protocol):
-    """takes: the inputs' names and their shapes for each video; a pixel input's frames are free as well."""
+    """takes: the inputs' names and their shapes for each video; a pixel input's frames are free as well.
 
-    takes: dict[str, tuple[int, ...]]
+    state: what an input `x` is held in that an output `new_x` renews: a value to carry on, not to read.
+    """
+
+    takes: Shapes
+    state: np.dtype[Any]
 
     def __call__(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]: ...
 
 
 class OnnxSession:
     """By onnxruntime on the CPU. threads: of one operation; its own operations run one after the other."""
+
+    state = np.dtype(np.float32)
 
     def __init__(self, graph: bytes, threads: int) -> None:
         ort = _imported("onnxruntime")
@@ -48,44 +56,74 @@ class OnnxSession:
 class OpenvinoSession:
     """By openvino on the CPU, from its own form (xml and bin) or from ONNX (bin empty); precision: a key of HINTS.
 
-    Compiled for one frame of one video, and at the first call with more for any number: fixed shapes take a sixth less
-    time. Who calls with both holds the weights twice.
+    Compiled for one frame of one video, for each of the first FORMS other numbers of frames of one video that come, and
+    once for all else: fixed shapes take a sixth to a quarter less time. Each holds the weights anew.
+
+    In bf16 the state is bf16 too: openvino computes what leads to a float32 output in float32, back to the convolution
+    before it, and would convert each shifted map to and fro.
     """
 
     def __init__(self, graph: bytes, weights: bytes, threads: int, precision: str = "float32") -> None:
-        self.core, hint = _imported("openvino").Core(), HINTS[precision]
+        self.openvino, hint = _imported("openvino"), HINTS[precision]
+        self.core = self.openvino.Core()
         read = self.core.read_model
         self.model = read(io.BytesIO(graph), io.BytesIO(weights)) if weights else read(graph)
+        names = {i.any_name for i in self.model.inputs} & {o.any_name[4:] for o in self.model.outputs}
+        self.carried = frozenset(names if hint == "bf16" else ())
+        self.state: np.dtype[Any] = np.dtype(np.uint16 if self.carried else np.float32)
+        if self.carried:
+            self.model = self._carrying()
         self.how = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": hint}
-        self.tensor = _imported("openvino").Tensor
         self.held = list[np.ndarray]()  # what the request's inputs lie in
         self.takes = {i.any_name: _sizes(i.partial_shape)[1:] for i in self.model.inputs}
         self.gives = [o.any_name for o in self.model.outputs]
-        self.one = {i.any_name: tuple(max(1, n) for n in _sizes(i.partial_shape)) for i in self.model.inputs}
-        lone = self.model.clone()
-        lone.reshape(self.one)
-        compiled = self.core.compile_model(lone, "CPU", self.how)
+        one = {i.any_name: tuple(max(1, n) for n in _sizes(i.partial_shape)) for i in self.model.inputs}
+        compiled = self.compiled(one)
         taken = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         if taken != hint:  # where the processor cannot, openvino takes another and says nothing
             raise ConfigError(f"openvino computes in {taken} on this processor, not in {hint}")
-        self.lone = compiled.create_infer_request()
+        self.fixed = {tuple(one.values()): compiled.create_infer_request()}
+
+    def _carrying(self) -> Any:
+        """The model with its state in bf16, in and out."""
+        changed, bf16 = self.openvino.preprocess.PrePostProcessor(self.model), self.openvino.Type.bf16
+        for name in self.carried:
+            changed.input(name).tensor().set_element_type(bf16)
+            changed.output(f"new_{name}").tensor().set_element_type(bf16)
+        return changed.build()
+
+    def compiled(self, shapes: Shapes | None = None) -> Any:
+        """The model for inputs of these shapes, None for any."""
+        model = self.model.clone()
+        if shapes is not None:
+            model.reshape(shapes)
+        return self.core.compile_model(model, "CPU", self.how)
 
     @cached_property
     def many(self) -> Any:
         """The request for any number of videos and frames."""
-        return self.core.compile_model(self.model, "CPU", self.how).create_infer_request()
+        return self.compiled().create_infer_request()
 
-    def request(self, shapes: dict[str, tuple[int, ...]]) -> Any:
+    def request(self, shapes: Shapes) -> Any:
         """The one for inputs of these shapes."""
-        return self.lone if all(shape == self.one[name] for name, shape in shapes.items()) else self.many
+        key = tuple(shapes[name] for name in self.takes)
+        if key not in self.fixed and len(self.fixed) <= FORMS and all(shape[0] == 1 for shape in key):
+            self.fixed[key] = self.compiled(shapes).create_infer_request()
+        return self.fixed.get(key) or self.many
+
+    def tensor(self, name: str, value: np.ndarray) -> Any:
+        """An array where it lies, as an input."""
+        if name in self.carried:
+            return self.openvino.Tensor(value, list(value.shape), self.openvino.Type.bf16)
+        return self.openvino.Tensor(value, shared_memory=True)
 
     def __call__(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self.held = [np.require(value, requirements=["C", "W"]) for value in feeds.values()]
         request = self.request({name: value.shape for name, value in feeds.items()})
         for name, value in zip(feeds, self.held, strict=True):
-            request.set_tensor(name, self.tensor(value, shared_memory=True))
-        found = request.infer(share_outputs=True).to_tuple()
-        return {name: np.array(value) for name, value in zip(self.gives, found, strict=True)}
+            request.set_tensor(name, self.tensor(name, value))
+        found = dict(zip(self.gives, request.infer(share_outputs=True).to_tuple(), strict=True))
+        return {n: np.array(v.view(self.state) if n[4:] in self.carried else v) for n, v in found.items()}
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:

@@ -155,20 +155,23 @@ def test_infer_runs_it_without_torch_and_exits(
 
 @pytest.mark.skipif(find_spec("openvino") is None or not has_bf16(), reason="no openvino, or no bfloat16 in hardware")
 def test_openvino_computes_in_bf16_and_says_so(exported: Path, clip: Path) -> None:
-    """Not as float32 does, but nearly, and thresholds of float32 are warned of."""
+    """Not as float32 does, but nearly, however many frames at once, and thresholds of float32 are warned of."""
     code = (
         "import sys, json, numpy as np; from gfnet_video.engines.opening import open_engine\n"
         "from gfnet_video.inference.runner import predict\n"
         "found = [open_engine(sys.argv[1], 'openvino', 1, precision=p) for p in ('float32', 'bf16')]\n"
         "frames = np.random.default_rng(0).integers(0, 256, (6, 1, 3, 64, 64), np.uint8)\n"
-        "a, b = (np.stack([t.logits for t in e.walk(frames, centres=np.full((1, 6, 2), 0.5))]) for e in found)\n"
-        "print(json.dumps([e.about.precision for e in found] + [float(np.abs(a - b).max() / np.abs(a).max())]\n"
+        "where, ways = np.full((1, 6, 2), 0.5), [(0, 1), (1, 1), (1, 4), (1, 6)]\n"
+        "a, *others = (np.stack([t.logits for t in found[e].walk(frames, centres=where, chunk=c)]) for e, c in ways)\n"
+        "print(json.dumps([e.about.precision for e in found] + [e.looks['focus'].state.itemsize for e in found]\n"
+        "    + [[float(np.abs(a - b).max() / np.abs(a).max()) for b in others]]\n"
         "    + [predict(e, sys.argv[2]).warnings for e in found]))\n"
     )
     done = python("-c", code, exported, clip)
     assert done.returncode == 0, done.stderr
-    one, other, apart, silent, warned = json.loads(done.stdout)
-    assert (one, other) == ("float32", "bfloat16") and 1e-4 < apart < 0.1 and silent == []
+    one, other, wide, narrow, apart, silent, warned = json.loads(done.stdout)
+    assert (one, wide, other, narrow) == ("float32", 4, "bfloat16", 2) and silent == []
+    assert all(1e-4 < far < 0.1 for far in apart), apart
     assert warned == ["thresholds were found for precision float32, used with bfloat16"]
 
 

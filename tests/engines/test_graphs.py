@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+from timm.models._efficientnet_blocks import InvertedResidual
+from timm.models.resnet import BasicBlock, Bottleneck
+from torch import nn
 
 from gfnet_video.engines.locating import Shape, Squeezed, flat
 from gfnet_video.engines.prepared import Prepared
+from gfnet_video.engines.shifting import ShiftedBlock
 from gfnet_video.model import resized
 from gfnet_video.nn.backbone import join_maps
 from gfnet_video.nn.policy import Policy
+from gfnet_video.nn.shift import both_shift, causal_shift, run_shifted
 from gfnet_video.video.transforms import normalise
 from tests import models
 
@@ -35,3 +40,26 @@ def test_maps_are_squeezed_as_if_they_were_joined(fine: Shape, last: Shape) -> N
         part.copy_(torch.randn(part.shape, generator=dice))
     wanted = policy.squeeze(join_maps(near[:, None], deep[:, None])[:, 0])
     assert torch.allclose(Squeezed(policy.squeeze, fine, last)(flat(near, deep)), wanted, atol=1e-5)
+
+
+BLOCKS = {"bottleneck": Bottleneck(64, 16), "basic": BasicBlock(64, 64), "inverted": InvertedResidual(64, 64)}
+
+
+@pytest.mark.parametrize(("name", "narrows"), [("bottleneck", True), ("basic", False), ("inverted", False)])
+@torch.no_grad()
+def test_blocks_are_shifted_as_the_networks_shift_them(name: str, narrows: bool) -> None:
+    """Two videos of three frames, in the order that graphs have."""
+    block, dice = BLOCKS[name].eval(), torch.manual_seed(0)
+    for norm in (m for m in block.modules() if isinstance(m, nn.BatchNorm2d)):
+        norm.running_mean, norm.bias.data = (torch.randn(norm.num_features, generator=dice) for _ in range(2))
+        norm.weight.fill_(1.5)
+    x, last = torch.randn(6, 64, 5, 5, generator=dice), torch.randn(2, 8, 5, 5, generator=dice)
+    other = x.unflatten(0, (2, 3)).transpose(0, 1).flatten(0, 1)  # all first frames first
+    shifted, passed = causal_shift(x, last, frames=3, fold=8)
+    for shift, moved in (("causal", shifted), ("both", both_shift(x, frames=3, fold=8))):
+        graph = ShiftedBlock(block, shift, 8)
+        found, after = graph(other, last if shift == "causal" else None, 2)
+        wanted = run_shifted(block, x, moved).unflatten(0, (2, 3)).transpose(0, 1).flatten(0, 1)
+        assert graph.narrows is narrows and torch.allclose(found, wanted, atol=1e-5)
+        assert after is None if shift == "both" else torch.equal(after, passed)
+    assert not torch.allclose(wanted, run_shifted(block, other, other), atol=1e-2)
