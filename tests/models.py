@@ -37,6 +37,8 @@ def model(backbone: str = "mobilenetv2_050", dtype: torch.dtype = torch.float32,
                 value.copy_(0.1 * noise)
             elif "classifier" in name or "heat" in name or "track" in name:
                 value.copy_(noise)
+            elif name.endswith(".weight") and not value.any():  # timm starts residual branches at nothing
+                value.fill_(0.5)
     return net.to(dtype)
 
 

@@ -118,10 +118,10 @@ class OpenvinoSession:
         return self.openvino.Tensor(value, shared_memory=True)
 
     def __call__(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        self.held = [np.require(value, requirements=["C", "W"]) for value in feeds.values()]
+        self.held = [np.require(feeds[name], requirements=["C", "W"]) for name in self.takes]
         request = self.request({name: value.shape for name, value in feeds.items()})
-        for name, value in zip(feeds, self.held, strict=True):
-            request.set_tensor(name, self.tensor(name, value))
+        for i, (name, value) in enumerate(zip(self.takes, self.held, strict=True)):
+            request.set_input_tensor(i, self.tensor(name, value))  # by its name it takes three times as long
         found = dict(zip(self.gives, request.infer(share_outputs=True).to_tuple(), strict=True))
         return {n: np.array(v.view(self.state) if n[4:] in self.carried else v) for n, v in found.items()}
 

@@ -53,8 +53,10 @@ def _moved(moving: Tensor, last: Tensor | None, videos: int) -> tuple[Tensor, Te
         before, last = torch.cat([last, moving]).split([moving.shape[0], last.shape[0]])
         return before, last
     back, on = moving.chunk(2, 1)
-    ends = torch.zeros_like(back[:videos])
-    return torch.cat([torch.cat([back[videos:], ends]), torch.cat([ends, on[:-videos]])], 1), None
+    ends, rest = back.new_zeros(videos, *back.shape[1:]), back.shape[0] - videos
+    # `narrow` names the length: what a slice with free ends makes of it grows with each block, and tracing with that.
+    after, before = torch.cat([back.narrow(0, videos, rest), ends]), torch.cat([ends, on.narrow(0, 0, rest)])
+    return torch.cat([after, before], 1), None
 
 
 def _parted(conv: nn.Conv2d, moving: int) -> tuple[nn.Conv2d, nn.Conv2d]:

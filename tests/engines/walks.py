@@ -21,10 +21,19 @@ from tests import models
 from tests.clips import encode
 
 OPEN = replace(models.config("resnet10t").glance, shift=False)
+LONG = models.config().glance  # of so many blocks that a shape which grew with each would never be traced
+NARROW = models.config("resnet26").focus  # of bottlenecks
 WALKS: dict[str, dict[str, object]] = {
     "gru": {"aggregator": "gru", "looks_per_frame": 2, "short_side": 72},
     "sees_clip": {"order": "glance_first", "policy_sees": "clip"},
-    "both": {"order": "glance_first", "temporal": "both", "patch": "shared", "focus_frames": 4},
+    "both": {
+        "order": "glance_first",
+        "temporal": "both",
+        "patch": "shared",
+        "focus_frames": 4,
+        "glance": LONG,
+        "focus": NARROW,
+    },
     "tsm": {"focus": None},
     "coarse_to_fine": {"sampler": "coarse_to_fine", "glance": OPEN, "focus": replace(OPEN, side=32), "where": "centre"},
 }
