@@ -253,9 +253,9 @@ class GFNet(nn.Module):
 
         `chunk` frames are computed together, with all their looks; at chunk 1 the several focus looks of a frame are
         computed one by one. Leaving the loop is the exit: no later look is computed. interleaved yields a Step per
-        focus look, or without a focus per frame, and pulls no frame ahead of its chunk; glance_first pulls and glances
-        at the whole clip, yields its first Step, and then one for each focus look. With both-way shift a pass over the
-        clip is one step.
+        focus look, or without a focus per frame, and pulls no frame ahead of its chunk; glance_first pulls the whole
+        clip, glances at it at once, yields its first Step, and then one for each focus look. With both-way shift a pass
+        over the clip is one step.
         """
         yield from steps_of(self, frames, glance_frames=glance_frames, chunk=chunk, forced=centres)
 

@@ -98,18 +98,15 @@ def _interleaved(model: Walker, frames: Iterable[Tensor], chunk: int, forced: Te
 def _glance_first(
     model: Walker, frames: Iterable[Tensor], glance_frames: Iterable[Tensor] | None, chunk: int, forced: Tensor | None
 ) -> Iterator[Step]:
-    kept, maps, glance, evidence, logits = [], [], None, None, torch.empty(0)
-    for group in _chunks(frames if glance_frames is None else glance_frames, chunk):
-        model.check(group)
-        seen, glance = model.glance(group, glance)
-        evidence, logits = model.aggregate(evidence, glance=seen)
-        kept.append(group)
-        maps.append(seen.map)
-    if not kept:
+    whole = next(_chunks(frames if glance_frames is None else glance_frames, sys.maxsize), None)
+    if whole is None:
         return
+    model.check(whole)
+    seen, _ = model.glance(whole)  # at once: no exit comes before the last of them
+    evidence, logits = model.aggregate(None, glance=seen)
     yield Step(0, logits[:, -1], None)
-    focus, index = None, 1
-    groups = iter(kept) if glance_frames is None else _chunks(frames, chunk)
+    focus, index, maps = None, 1, seen.map.split(chunk, 1)
+    groups = iter(whole.split(chunk, 1)) if glance_frames is None else _chunks(frames, chunk)
     rounds = _centres(model, list(_rounds(model, maps, chunk)), forced)
     for group, centres in zip(_rounds(model, groups, chunk), rounds, strict=False):
         model.check(group)

@@ -148,14 +148,15 @@ class Walk:
     def glanced(
         self, frames: Iterable[np.ndarray]
     ) -> tuple[list[np.ndarray], Arrays, list[np.ndarray | None], list[np.ndarray]]:
-        """Glance at all frames: their groups, the state, each group's maps, and the logits after the last group."""
-        state, kept, maps, logits = Arrays(), list[np.ndarray](), list[np.ndarray | None](), list[np.ndarray]()
-        for group in _groups(frames, self.chunk, self.config):
-            seen, state = self.run("glance", state, pixels=group)
+        """Glance at all frames at once, for no exit comes before the last of them: their groups, the state, the maps of
+        each group, and the logits after each frame."""
+        for whole in _groups(frames, sys.maxsize, self.config):
+            seen, state = self.run("glance", {}, pixels=whole)
             state, logits = self.gathered(state, seen["told"])
-            kept.append(group)
-            maps.append(seen.get("map"))
-        return kept, state, maps, logits
+            starts = range(0, whole.shape[1], self.chunk)
+            maps = [seen["map"][:, i : i + self.chunk] if "map" in seen else None for i in starts]
+            return [whole[:, i : i + self.chunk] for i in starts], state, maps, logits
+        return [], {}, [], []
 
     def rounds(self, k: int) -> list[list[int]]:
         """The frames of a group of k that each round of focus looks is at; at chunk 1 a frame's looks are rounds."""
