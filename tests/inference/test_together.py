@@ -57,7 +57,9 @@ def test_together_is_each_alone(checkpoint: Path, clip: Path, liar: Path, tmp_pa
         for one, other in zip(predict_many(looks, paths, options), found, strict=True):
             same(one, other)
         alone = [p for p in found if isinstance(p, Prediction) and p.path != str(picture)]
-        assert load.looked >= sum(p.exit_step for p in alone) > load.steps > 0
+        steps = sum(p.exit_step for p in alone)
+        assert load.looked >= steps >= load.steps > 0
+        assert options.confidence or steps > load.steps  # clips that exit at once may never meet
         assert 0 < load.wait + load.networks <= load.total
     assert not multiprocessing.active_children()
 
