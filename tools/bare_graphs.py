@@ -40,12 +40,12 @@ def products(folder: Path, threads: int) -> OpenvinoSession:
 
 def bare(session: OpenvinoSession, rows: int, frames: int = 1) -> Callable[[Path], object]:
     """A graph on the same arrays again and again, what it says left where it is."""
-    shapes = {name: (rows, *(frames if n < 0 else n for n in shape)) for name, shape in session.takes.items()}
-    feeds = {name: np.ones(shape, np.uint8 if name == "pixels" else np.float32) for name, shape in shapes.items()}
+    shapes = tuple((rows, *(frames if n < 0 else n for n in shape)) for shape in session.takes.values())
+    kinds = dict.fromkeys(session.carried, session.state) | {"pixels": np.dtype(np.uint8)}
+    feeds = [np.zeros(s, kinds.get(n, np.dtype(np.float32))) for n, s in zip(session.takes, shapes, strict=True)]
     # Compiled anew, as the session does: where shapes are free, openvino 2026.4 copies what a request is given to where
     # another request of that model had its inputs, and the session's are freed by then.
     request = session.compiled(shapes if rows == 1 else None).create_infer_request()
-    held = {name: feeds[name].astype(session.state) if name in session.carried else feeds[name] for name in feeds}
-    for name, value in held.items():
+    for name, value in zip(session.takes, feeds, strict=True):
         request.set_tensor(name, session.tensor(name, value))
-    return lambda _: (request.infer(), held)  # a tensor does not keep its array
+    return lambda _: (request.infer(), feeds)  # a tensor does not keep its array

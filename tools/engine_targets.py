@@ -38,7 +38,7 @@ from gfnet_video.evaluation.bench_runs import Contender, run_engine
 from gfnet_video.evaluation.bench_setting import setting_of
 from gfnet_video.evaluation.machine import machine_of
 from gfnet_video.inference.reading import in_order
-from gfnet_video.inference.runner import Options, claimed_frames, indices_of, open_video, predict
+from gfnet_video.inference.runner import claimed_frames, indices_of, open_video
 from gfnet_video.nn.exit_rule import ExitRule
 from tools.bare_graphs import DEEP, WIDE, bare, other, products
 from tools.loader_speed import HEIGHT, clips_in
@@ -120,12 +120,6 @@ def with_exits(at: Bench) -> Rows:
     return [row("b", what, "<= 1.15", networks(score) / seconds(score, "glance", "locate", "focus", "aggregate"))]
 
 
-def ahead(engine: Engine) -> Contender:
-    """All looks, frame by frame, the next one decoded and cut in a thread beside the networks'."""
-    how = Options(exits=False, chunk=1, ahead=True)
-    return other(f"{engine.name} {engine.about.precision}", lambda path: predict(engine, path, options=how))
-
-
 def small_looks(at: Bench) -> Rows:
     """c, d: MobileNetV2 at 96 twice, from the file beside decoding alone, and frame by frame beside eager torch."""
     model = of_config("sthv2_mobilenetv2_gfnet", "model.glance.side=96")
@@ -136,17 +130,12 @@ def small_looks(at: Bench) -> Rows:
 
     engines = at.engines(model, "torch", "onnxruntime", "openvino")
     turns = [contender(engine, chunk) for chunk in (1, model.config.frames) for engine in engines]
-    turns += [*(ahead(engine) for engine in engines), other("decoding", decode)]
-    *scores, alone = bench(turns, at.clips[:4], LIGHT * at.rounds, TOLD)
-    scores, beside = scores[: -len(engines)], scores[-len(engines) :]
+    *scores, alone = bench([*turns, other("decoding", decode)], at.clips[:4], LIGHT * at.rounds, TOLD)
     eager, *ones = scores[: len(engines)]
     best = min(scores, key=lambda score: float(np.median(seconds(score, "total"))))
     decoded = seconds(alone, "total")
     what = f"{best.contender.name}, chunk {best.contender.chunk}, from file to answer beside decoding alone, "
     rows = [row("c", f"{what}{1000 * np.median(decoded):.1f} ms", "<= 1.5", seconds(best, "total") / decoded)]
-    best = min(beside, key=lambda score: float(np.median(seconds(score, "total"))))
-    what = f"{best.contender.name}, frame by frame, the next one decoded meanwhile by another thread"
-    rows.append(row("c", what, "<= 1.5", seconds(best, "total") / decoded))
     for score in ones:
         ms = 1000 * np.median(networks(score)) / model.config.frames
         what = f"{score.contender.name} beside eager torch, frame by frame: {ms:.2f} ms a frame"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from time import perf_counter
 
 import numpy as np
@@ -98,6 +99,7 @@ class Exported:
 
     def glances(self, clips: np.ndarray) -> tuple[list[Arrays], np.ndarray, np.ndarray | None]:
         """As Engine says."""
+        _checked(clips[:, 0], self.about.config.frame_side)
         state, logits, maps = glanced(Walk(self, 1, defaultdict(float)), clips)
         return apart(state, len(clips)), logits, maps
 
@@ -131,44 +133,39 @@ class Walk:
     def glance_first(
         self, frames: Iterable[np.ndarray], glance_frames: Iterable[np.ndarray] | None, forced: np.ndarray | None
     ) -> Iterator[Turn]:
-        kept, state, maps, logits = self.glanced(frames if glance_frames is None else glance_frames)
-        if not kept:
+        whole = next(_groups(frames if glance_frames is None else glance_frames, sys.maxsize, self.config), None)
+        if whole is None:
             return
-        yield Turn(0, logits[-1], None)
+        state, first, maps = self.glanced(whole)
+        yield Turn(0, first, None)
         forced = self.planned(maps) if forced is None else forced
-        groups = iter(kept) if glance_frames is None else _groups(frames, self.chunk, self.config)
-        index = 1
-        for n, group in enumerate(groups):
+        groups = _split(whole, self.chunk) if glance_frames is None else _groups(frames, self.chunk, self.config)
+        seen, index = repeat(None) if maps is None or forced is not None else _split(maps, self.chunk), 1
+        for group, own in zip(groups, seen, strict=False):
             for which in self.rounds(group.shape[1]):
-                centres, state = self.centres(state, forced, index - 1, which, maps[min(n, len(maps) - 1)])
+                centres, state = self.centres(state, forced, index - 1, which, own)
                 state, logits = self.focused(state, group, which, centres, None)
                 yield from self.turns(logits, centres, index)
                 index += len(which)
 
-    def glanced(
-        self, frames: Iterable[np.ndarray]
-    ) -> tuple[list[np.ndarray], Arrays, list[np.ndarray | None], list[np.ndarray]]:
-        """Glance at all frames at once, for no exit comes before the last of them: their groups, the state, the maps of
-        each group, and the logits after each frame."""
-        for whole in _groups(frames, sys.maxsize, self.config):
-            seen, state = self.run("glance", {}, pixels=whole)
-            state, logits = self.gathered(state, seen["told"])
-            starts = range(0, whole.shape[1], self.chunk)
-            maps = [seen["map"][:, i : i + self.chunk] if "map" in seen else None for i in starts]
-            return [whole[:, i : i + self.chunk] for i in starts], state, maps, logits
-        return [], {}, [], []
+    def glanced(self, clips: np.ndarray) -> tuple[Arrays, np.ndarray, np.ndarray | None]:
+        """Glance at all frames of clips (B,T,3,S,S) at once, for no exit comes before the last of them: the state, the
+        logits (B,K), and the maps (B,T,C,h,w) or None."""
+        seen, state = self.run("glance", {}, pixels=clips)
+        state, logits = self.gathered(state, seen["told"])
+        return state, logits[-1], seen.get("map")
 
     def rounds(self, k: int) -> list[list[int]]:
         """The frames of a group of k that each round of focus looks is at; at chunk 1 a frame's looks are rounds."""
         times = self.config.looks_per_frame
         return [[0]] * times if self.chunk == 1 else [[frame for frame in range(k) for _ in range(times)]]
 
-    def planned(self, found: list[np.ndarray | None]) -> np.ndarray | None:
+    def planned(self, maps: np.ndarray | None) -> np.ndarray | None:
         """Centres of a clip that the policy reads whole before the first look: (B,F,2), or (B,1,2) where shared."""
         shared = self.config.patch == "shared"
         if not shared and self.config.policy_sees == "past":
             return None
-        maps = np.concatenate([m for m in found if m is not None], 1)
+        assert maps is not None
         frames = np.repeat(np.arange(maps.shape[1]), self.config.looks_per_frame)
         if shared:
             return self.located({}, maps, frames)[0][:, -1:]
@@ -239,6 +236,11 @@ class Walk:
         renewed = {n[4:]: value for n, value in found.items() if n.startswith("new_")}
         self.seconds[PARTS.get(name, name)] += perf_counter() - began
         return found, state | renewed
+
+
+def _split(frames: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Of frames (B,T,...) so many at a time."""
+    return (frames[:, i : i + size] for i in range(0, frames.shape[1], size))
 
 
 def _groups(frames: Iterable[np.ndarray], size: int, config: ModelConfig) -> Iterator[np.ndarray]:

@@ -16,7 +16,7 @@ from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
 
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # what openvino calls it; of int8 the float parts
 FORMS = 2  # that openvino is compiled for besides one frame of one video and any number
-Shapes = dict[str, tuple[int, ...]]  # of inputs, by name
+Shape = tuple[int, ...]
 EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}  # package -> the extra that installs it
 
 
@@ -26,7 +26,7 @@ class Session(Protocol):
     state: what an input `x` is held in that an output `new_x` renews: a value to carry on, not to read.
     """
 
-    takes: Shapes
+    takes: dict[str, Shape]
     state: np.dtype[Any]
 
     def __call__(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]: ...
@@ -77,12 +77,12 @@ class OpenvinoSession:
         self.held = list[np.ndarray]()  # what the request's inputs lie in
         self.takes = {i.any_name: _sizes(i.partial_shape)[1:] for i in self.model.inputs}
         self.gives = [o.any_name for o in self.model.outputs]
-        one = {i.any_name: tuple(max(1, n) for n in _sizes(i.partial_shape)) for i in self.model.inputs}
+        one = tuple(tuple(max(1, n) for n in _sizes(i.partial_shape)) for i in self.model.inputs)
         compiled = self.compiled(one)
         taken = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         if taken != hint:  # where the processor cannot, openvino takes another and says nothing
             raise ConfigError(f"openvino computes in {taken} on this processor, not in {hint}")
-        self.fixed = {tuple(one.values()): compiled.create_infer_request()}
+        self.fixed = {one: compiled.create_infer_request()}
 
     def _carrying(self) -> Any:
         """The model with its state in bf16, in and out."""
@@ -92,11 +92,11 @@ class OpenvinoSession:
             changed.output(f"new_{name}").tensor().set_element_type(bf16)
         return changed.build()
 
-    def compiled(self, shapes: Shapes | None = None) -> Any:
-        """The model for inputs of these shapes, None for any."""
+    def compiled(self, shapes: tuple[Shape, ...] | None = None) -> Any:
+        """The model for inputs of these shapes, in the order of `takes`; None for any."""
         model = self.model.clone()
         if shapes is not None:
-            model.reshape(shapes)
+            model.reshape(dict(zip(self.takes, shapes, strict=True)))
         return self.core.compile_model(model, "CPU", self.how)
 
     @cached_property
@@ -104,12 +104,11 @@ class OpenvinoSession:
         """The request for any number of videos and frames."""
         return self.compiled().create_infer_request()
 
-    def request(self, shapes: Shapes) -> Any:
+    def request(self, shapes: tuple[Shape, ...]) -> Any:
         """The one for inputs of these shapes."""
-        key = tuple(shapes[name] for name in self.takes)
-        if key not in self.fixed and len(self.fixed) <= FORMS and all(shape[0] == 1 for shape in key):
-            self.fixed[key] = self.compiled(shapes).create_infer_request()
-        return self.fixed.get(key) or self.many
+        if shapes not in self.fixed and len(self.fixed) <= FORMS and all(shape[0] == 1 for shape in shapes):
+            self.fixed[shapes] = self.compiled(shapes).create_infer_request()
+        return self.fixed.get(shapes) or self.many
 
     def tensor(self, name: str, value: np.ndarray) -> Any:
         """An array where it lies, as an input."""
@@ -119,7 +118,7 @@ class OpenvinoSession:
 
     def __call__(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self.held = [np.require(feeds[name], requirements=["C", "W"]) for name in self.takes]
-        request = self.request({name: value.shape for name, value in feeds.items()})
+        request = self.request(tuple(value.shape for value in self.held))
         for i, (name, value) in enumerate(zip(self.takes, self.held, strict=True)):
             request.set_input_tensor(i, self.tensor(name, value))  # by its name it takes three times as long
         found = dict(zip(self.gives, request.infer(share_outputs=True).to_tuple(), strict=True))

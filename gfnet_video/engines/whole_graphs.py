@@ -17,18 +17,16 @@ Arrays = dict[str, np.ndarray]
 
 def glanced(walk: Walk, clips: np.ndarray) -> tuple[Arrays, np.ndarray, np.ndarray | None]:
     """Of clips (B,T,3,S,S): the state that the focus needs, the logits (B,K), and the maps (B,T,C,h,w) or None."""
-    _, state, maps, logits = walk.glanced(clips.swapaxes(0, 1))
+    state, logits, maps = walk.glanced(clips)
     needed = walk.looks["focus"].takes.keys() | walk.looks["aggregate"].takes.keys()
-    kept = {name: value for name, value in state.items() if name in needed}
-    seen = [m for m in maps if m is not None]
-    return kept, logits[-1], np.concatenate(seen, 1) if seen else None
+    return {name: value for name, value in state.items() if name in needed}, logits, maps
 
 
 def centres_of(walk: Walk, maps: np.ndarray | None, clips: int) -> np.ndarray:
     """Where the patches of so many clips lie (clips,F,2), from their maps (clips,T,C,h,w) unless they are fixed."""
     if (centres := fixed_centres(walk.config)) is None:
         assert maps is not None
-        centres = walk.planned([maps])
+        centres = walk.planned(maps)
         centres = walk.located({}, maps, range(maps.shape[1]))[0] if centres is None else centres
     return np.broadcast_to(centres, (clips, *centres.shape[1:]))
 
