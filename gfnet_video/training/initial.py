@@ -28,6 +28,8 @@ def initialise(model: GFNet, config: TrainConfig, classes: tuple[str, ...] | Non
     rest = {part: look for part, look in looks_of(model).items() if part not in done}
     own = {"glance": config.initial_glance, "focus": config.initial_focus}
     plain = {part: wanted.backbone for part, (_, wanted) in rest.items() if not own[part]}
+    if not plain:
+        _check_unused(config)
     sources = _sources(plain, config.initial) if plain else {}
     for part, (look, wanted) in rest.items():
         source = own[part] or sources[part]
@@ -36,6 +38,18 @@ def initialise(model: GFNet, config: TrainConfig, classes: tuple[str, ...] | Non
         elif source != "none":
             load_backbone(look.backbone, _weights(wanted.backbone, source, part), source=source)
     return found
+
+
+def _check_unused(config: TrainConfig) -> None:
+    """Raise ConfigError where `initial` names something, but every look begins elsewhere."""
+    if config.initial not in ("none", "timm", "package"):
+        own = {"initial_model": config.initial_model, "initial_glance": config.initial_glance}
+        own |= {"initial_focus": config.initial_focus}
+        given = ", ".join(f"train.{name}={source}" for name, source in own.items() if source)
+        raise ConfigError(
+            f"initial is {config.initial!r}, but nothing would be taken from there: all looks begin from {given}; "
+            "name a checkpoint's folder that exists, or leave these out: --set train.initial_focus="
+        )
 
 
 def _weights(name: str, source: str, part: str) -> Weights:

@@ -126,6 +126,14 @@ def test_a_file_that_is_not_there() -> None:
         filled(initial="absent.pt")
 
 
+def test_a_source_that_nothing_would_be_taken_from_is_refused(checkpoint: Path) -> None:
+    """As where `--init` names a folder that is not there, and the config has sources of its own."""
+    words = rf"initial is 'absent/model', but nothing .*initial_glance={checkpoint}; name a checkpoint's folder"
+    with pytest.raises(ConfigError, match=words):
+        alone = models.model(focus=None)
+        initialise(alone, TrainConfig((), initial="absent/model", initial_glance=str(checkpoint)))
+
+
 def test_a_static_networks_glance_becomes_a_look(checkpoint: Path, tmp_path: Path) -> None:
     model, source = filled(initial="none", initial_glance=str(checkpoint)), load(checkpoint)
     for name, value in source.glance_net.state_dict().items():
