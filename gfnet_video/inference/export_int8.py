@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -75,31 +75,25 @@ def _write(model: Recogniser, reference: TorchEngine, folder: Path, reads: Seque
         write_graphs(model, plain, "onnx")
         describe(plain, "onnx", reference.about, {})
         engine = open_exported(plain, read_export(plain), "onnxruntime")
-        good = [read for read in reads if _readable(read)]
-        if not good:
+        clips = [clip for read in reads if (clip := _clip(read))]
+        if not clips:
             raise DataError(f"none of the {len(reads)} clips that int8 was to be calibrated on can be read")
         for graph in graphs_needed(reference.about.config):
             (name,) = graph_files("onnx", graph)
             if graph in HEAVY:
-                quantise(plain / name, fed(engine, graph, _runs(good)), folder / name)
+                quantise(plain / name, fed(engine, graph, [partial(_run, clip=clip) for clip in clips]), folder / name)
             else:
                 shutil.copyfile(plain / name, folder / name)
-    return len(good)
+    return len(clips)
 
 
-def _readable(read: partial[Clip]) -> bool:
+def _clip(read: partial[Clip]) -> Clip | None:
     try:
-        read()
+        return read()
     except VideoError:
-        return False
-    return True
-
-
-def _runs(reads: Sequence[partial[Clip]]) -> Iterator[partial[Any]]:
-    """Frame by frame, so that the state before each frame is among what sets the ranges."""
-    for read in reads:
-        yield partial(_run, clip=read())
+        return None
 
 
 def _run(engine: Exported, clip: Clip) -> None:
+    """Frame by frame, so that the state before each frame is among what sets the ranges."""
     turns_of(engine, [clip])
