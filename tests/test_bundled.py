@@ -27,6 +27,20 @@ def test_model_is_whole_and_small(name: str) -> None:
     assert model.card.valid_for["split"] == "calibration"
 
 
+@pytest.mark.parametrize("name", ["tsm_mobilenetv2_full.mini", "tsm_mobilenetv2_glance.mini"])
+def test_the_static_networks_it_is_compared_with_ship_too_and_never_exit(name: str) -> None:
+    model = load(name, verify=True)
+    assert model.card.provenance["made_by"] == "make train-mini" and not model.card.valid_for
+    assert sum(p.stat().st_size for p in (BUNDLED / name).iterdir()) <= 1.5 * 2**20
+    found = [gf.predict(model, clip) for clip in CLIPS]
+    assert not any(p.exited or p.patches for p in found)
+    if "full" in name:
+        right = [
+            p.label.lower().replace(" ", "_") == c.stem.split("_", 1)[1] for p, c in zip(found, CLIPS, strict=True)
+        ]
+        assert all(right)
+
+
 def test_clips_are_named_by_their_label() -> None:
     names = {c.lower().replace(" ", "_") for c in load(DEFAULT_MODEL).card.classes}
     assert len(CLIPS) >= 4

@@ -66,6 +66,10 @@ BUNDLES = {  # the models that the package carries, in float16: of which recipe,
     "bundled": ("streaming", "gfnet_tsm_mobilenetv2.mini"),
     "bundled_first": ("gfnet", "gfnet_tsm_mobilenetv2_glance_first.mini"),
 }
+STATIC = {  # what they start from and are measured against, carried as well: nobody need train an hour to compare
+    "full": "tsm_mobilenetv2_full.mini",
+    "glance": "tsm_mobilenetv2_glance.mini",
+}
 TITLES = {key: recipe.title for key, recipe in RECIPES.items()} | {
     "bundled": "bundled, interleaved (streaming), float16",
     "bundled_first": "bundled, glance first, float16",

@@ -28,7 +28,7 @@ from gfnet_video.evaluation.calibration import Risk
 from gfnet_video.evaluation.session import calibrate_folder
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.session import train_session
-from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, config_of
+from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, STATIC, config_of
 
 DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen them
 
@@ -67,8 +67,8 @@ def bundle_clips(root: Path, folder: Path) -> None:
 
 def train_bundled(root: Path) -> None:
     """The two static networks, the GFNets that start from them, their exits, the bundles."""
-    for key in ("full", "glance"):
-        run(config_of(key), root)
+    for key, name in STATIC.items():
+        bundle(run(config_of(key), root), BUNDLED / name)
     for key, name in BUNDLES.values():
         bundle(run(config_of(key), root), BUNDLED / name)
         find_exits(BUNDLED / name, root, RECIPES[key].max_drop)

@@ -15,8 +15,9 @@ class TrainConfig:
     """How to train: the stages in order and what holds for all of them.
 
     First weights: initial_model, a checkpoint of which every part that fits is taken (--init); then initial_glance and
-    initial_focus, static networks (or a weight FILE or none for that backbone); and the backbones without one from
-    initial: none, timm (or a timm name), package, FILE, which beside a network of whole clips is meant for that.
+    initial_focus, static networks (a folder or a bundled one's name; or a weight FILE or none for that backbone); and
+    the backbones without one from initial: none, timm (or a timm name), package, FILE, which beside a network of whole
+    clips is meant for that.
     Augmentation, drawn once a clip: brightness and contrast up to a share, translate up to a share of the side,
     scale up to 1 + that or down to its inverse, a turn up to so many degrees, saturation up to a share,
     still: a frame of another clip, mixed into all frames by up to that share.

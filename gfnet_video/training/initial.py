@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gfnet_video.checkpoint import load_weights
+from gfnet_video.checkpoint import find, list_models, load_weights
 from gfnet_video.config import TrainConfig
 from gfnet_video.config.words import CLIP_NETWORKS
 from gfnet_video.errors import CheckpointError, ConfigError
@@ -17,8 +17,9 @@ from gfnet_video.weights import Weights, backbone_weights, file_weights, is_timm
 
 def initialise(model: GFNet, config: TrainConfig, classes: tuple[str, ...] | None = None) -> Transfer | None:
     """Fill what fits from the checkpoint `config.initial_model`; then the other looks from their own checkpoints
-    (`initial_glance`, `initial_focus`: static networks; a file of that backbone's weights, or none), and the backbones
-    without one as `config.initial` says: none | timm | package | a timm name, perhaps with its tag | a file.
+    (`initial_glance`, `initial_focus`: static networks, also bundled ones; a file of that backbone's weights, or none),
+    and the backbones without one as `config.initial` says: none | timm | package | a timm name, perhaps with its tag |
+    a file.
 
     classes: names of the new model's. Returns what became of `initial_model`, None without one.
     Raises ConfigError or CheckpointError naming what was missing and what to do.
@@ -34,7 +35,7 @@ def initialise(model: GFNet, config: TrainConfig, classes: tuple[str, ...] | Non
     for part, (look, wanted) in rest.items():
         source = own[part] or sources[part]
         if own[part] and source != "none" and not Path(source).is_file():
-            _from_checkpoint(look, Path(source), part)
+            _from_checkpoint(look, find(source) if source in list_models() else Path(source), part)
         elif source != "none":
             load_backbone(look.backbone, _weights(wanted.backbone, source, part), source=source)
     return found

@@ -222,6 +222,15 @@ def test_a_checkpoint_to_start_from_that_is_not_there_says_what_to_do(tmp_path: 
         initialise(models.model(), config)
 
 
+def test_a_look_begins_from_a_bundled_static_network_by_its_name() -> None:
+    first = load("gfnet_tsm_mobilenetv2_glance_first.mini").config
+    model, static = GFNet(first), load("tsm_mobilenetv2_full.mini")
+    initialise(model, TrainConfig((), initial="none", initial_focus="tsm_mobilenetv2_full.mini"))
+    assert model.focus_net is not None
+    for name, tensor in model.focus_net.state_dict().items():
+        assert torch.equal(tensor, static.glance_net.state_dict()[name]), name
+
+
 def test_default_configs_start_from_weights_that_need_no_run_of_ours() -> None:
     for row in CATALOG.values():
         train = load_config(config_path(row.config)).train
