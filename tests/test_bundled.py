@@ -35,10 +35,7 @@ def test_the_static_networks_it_is_compared_with_ship_too_and_never_exit(name: s
     found = [gf.predict(model, clip) for clip in CLIPS]
     assert not any(p.exited or p.patches for p in found)
     if "full" in name:
-        right = [
-            p.label.lower().replace(" ", "_") == c.stem.split("_", 1)[1] for p, c in zip(found, CLIPS, strict=True)
-        ]
-        assert all(right)
+        assert [p.label.lower().replace(" ", "_") for p in found] == [clip.stem.split("_", 1)[1] for clip in CLIPS]
 
 
 def test_clips_are_named_by_their_label() -> None:

@@ -12,7 +12,7 @@ from gfnet_video.model import GFNet
 from gfnet_video.nn.backbone import load_backbone
 from gfnet_video.parts import Look
 from gfnet_video.training.transfer import Transfer, looks_of, transfer
-from gfnet_video.weights import Weights, backbone_weights, file_weights, is_timm_name, named, untagged
+from gfnet_video.weights import SOURCES, Weights, backbone_weights, file_weights, is_timm_name, named, untagged
 
 
 def initialise(model: GFNet, config: TrainConfig, classes: tuple[str, ...] | None = None) -> Transfer | None:
@@ -43,10 +43,9 @@ def initialise(model: GFNet, config: TrainConfig, classes: tuple[str, ...] | Non
 
 def _check_unused(config: TrainConfig) -> None:
     """Raise ConfigError where `initial` names something, but every look begins elsewhere."""
-    if config.initial not in ("none", "timm", "package"):
-        own = {"initial_model": config.initial_model, "initial_glance": config.initial_glance}
-        own |= {"initial_focus": config.initial_focus}
-        given = ", ".join(f"train.{name}={source}" for name, source in own.items() if source)
+    if config.initial not in SOURCES:
+        own = ("initial_model", "initial_glance", "initial_focus")
+        given = ", ".join(f"train.{name}={source}" for name in own if (source := getattr(config, name)))
         raise ConfigError(
             f"initial is {config.initial!r}, but nothing would be taken from there: all looks begin from {given}; "
             "name a checkpoint's folder that exists, or leave these out: --set train.initial_focus="
