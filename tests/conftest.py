@@ -42,5 +42,5 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own(tree: Path, tmp_path: Path) -> Path:
-    """A copy of the tree that a test may damage or fill."""
-    return Path(shutil.copytree(tree, tmp_path / "own"))
+    """A copy of the tree that a test may damage or fill; without what other tests have cached in it."""
+    return Path(shutil.copytree(tree, tmp_path / "own", ignore=shutil.ignore_patterns("cache")))
