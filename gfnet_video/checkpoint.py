@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
 from gfnet_video import hub, in1k
@@ -91,7 +92,8 @@ def save(folder: Path, model: GFNet, card: Card, *, half: bool = False) -> None:
     rounded.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        save_file(weights, Path(scratch) / "model.safetensors")
+        # safetensors' own save_file would leave a file that nobody else may read.
+        (Path(scratch) / "model.safetensors").write_bytes(serialised(weights))
         (Path(scratch) / "config.json").write_text(json.dumps(_described(card, rounded), indent=1) + "\n")
         for name in ("model.safetensors", "config.json"):
             os.replace(Path(scratch) / name, folder / name)

@@ -34,6 +34,11 @@ def test_loaded_equals_saved(folder: Path) -> None:
     assert not model.training
 
 
+def test_who_may_read_one_file_of_the_folder_may_read_the_other(folder: Path) -> None:
+    weights, card = ((folder / name).stat().st_mode for name in ("model.safetensors", "config.json"))
+    assert weights == card
+
+
 def test_half_precision_selftest_is_of_the_rounded_weights(tmp_path: Path) -> None:
     model = models.model()
     card = Card(Config("mini", model.config, TrainConfig(())), tuple("abcde"), ExitRule.never(models.FRAMES))
