@@ -39,8 +39,8 @@ def test_controls_look_as_often_and_at_the_same_cost() -> None:
     for key in (*learned, "random", "centre", "oracle"):
         config = config_of(key)
         assert (config.model.glance, config.model.focus) == (gfnet.model.glance, gfnet.model.focus)
-        fitted = [(s.epochs, s.lr, s.tracks) for s in config.train.stages if "focus" in s.train]
-        assert fitted == [(16, 0.001, 1)]
+        fitted = [(s.epochs, s.lr, s.tracks, s.auxiliary) for s in config.train.stages if "focus" in s.train]
+        assert fitted == [(24, 0.001, 1, 3)]
         assert config.model.where == (key if key not in learned else "policy")
 
 
