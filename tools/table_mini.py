@@ -38,7 +38,7 @@ from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, SEEDS, TITLES, model_of,
 from tools.mini_table import claims, closed, markdown
 
 CELLS = 8  # the position-only guess sees in which of 8 x 8 cells the mover's centre lies
-TIMED, BATCH, ROUNDS = 128, 16, 5
+TIMED, BATCH, ROUNDS = 128, 16, 9
 FOUND = Path("docs/mini.json")
 
 
