@@ -350,7 +350,7 @@ def test_other_tracks_are_drawn_around_a_controls(
 @pytest.mark.parametrize("change", [{"flip": True}, {"randaugment": "n2m9"}, {"crops": "multi_scale", "cache": False}])
 def test_what_would_move_the_object_is_refused_with_an_oracle(change: dict[str, object]) -> None:
     plain = config("oracle", "oracle")
-    words = rf"follow translate, scale and degrees alone; leave out train\.{next(iter(change))}"
+    words = rf"follow translate, scale, degrees, stretch and shear alone; leave out train\.{next(iter(change))}"
     with pytest.raises(ConfigError, match=words):
         replace(plain, train=replace(plain.train, **change))  # type: ignore[arg-type]
 

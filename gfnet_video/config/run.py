@@ -48,7 +48,8 @@ class Config:
         moved += ["train.crops"] * (self.train.crops != "none")
         if self.asks_oracle and moved:
             raise ConfigError(
-                f"patches of an oracle follow translate, scale and degrees alone; leave out {', '.join(moved)}"
+                "patches of an oracle follow translate, scale, degrees, stretch and shear alone; "
+                f"leave out {', '.join(moved)}"
             )
 
     @property

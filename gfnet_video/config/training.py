@@ -19,7 +19,8 @@ class TrainConfig:
     the backbones without one from initial: none, timm (or a timm name), package, FILE, which beside a network of whole
     clips is meant for that.
     Augmentation, drawn once a clip: brightness and contrast up to a share, translate up to a share of the side,
-    scale up to 1 + that or down to its inverse, a turn up to so many degrees, saturation up to a share,
+    scale up to 1 + that or down to its inverse, a turn up to so many degrees, stretch: one side as scale, the other by
+    the inverse, shear: sideways by up to that share of the height, saturation up to a share,
     still: a frame of another clip, mixed into all frames by up to that share.
     crops: none | multi_scale (TSM's, from the whole frame, so without cache). flip: mirror half of the clips, with the
     label of the mirror image where the data set names one. randaugment: operations and magnitude, such as n2m9.
@@ -45,6 +46,8 @@ class TrainConfig:
     translate: float = 0.0
     scale: float = 0.0
     degrees: float = 0.0
+    stretch: float = 0.0
+    shear: float = 0.0
     saturation: float = 0.0
     still: float = 0.0
     crops: str = "none"
@@ -61,8 +64,9 @@ class TrainConfig:
             within(name, getattr(self, name), 0)
         within("clip_grad", self.clip_grad, 1e-6)
         within("max_bad", self.max_bad, 0, 1)
-        for name, most in (("translate", 1.0), ("scale", 1.0), ("degrees", 180.0), ("still", 1.0)):
-            within(name, getattr(self, name), 0, most)
+        within("degrees", self.degrees, 0, 180)
+        for name in ("translate", "scale", "stretch", "shear", "still"):
+            within(name, getattr(self, name), 0, 1)
         if self.crops != "none" and self.cache:
             raise ConfigError(
                 f"crops is {self.crops}, but the cache keeps only centre squares; set train.cache to false"

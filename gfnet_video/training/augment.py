@@ -21,7 +21,7 @@ def augment(frames: Tensor, places: Tensor, how: TrainConfig, generator: torch.G
 
     places (B,n,2), (y, x) as parts of the frame, move with what is seen there; n may be 0.
     """
-    if how.translate or how.scale or how.degrees:
+    if how.translate or how.scale or how.degrees or how.stretch or how.shear:
         maps = draw_maps(frames, how, generator)
         frames, places = warp(frames, maps), warp_places(places, maps)
     if how.still:
@@ -53,15 +53,26 @@ def with_stills(frames: Tensor, most: float, generator: torch.Generator) -> Tens
 
 
 def draw_maps(frames: Tensor, how: TrainConfig, generator: torch.Generator) -> Tensor:
-    """An affine map (2,3) for each clip of (B,T,3,H,W): it moves, scales and turns, within the limits of `how`, about
-    the middle. It takes (x, y, 1) in the new picture to where that was in the old, edges at -1 and 1."""
+    """An affine map (2,3) for each clip of (B,T,3,H,W): it moves, scales, turns, stretches and shears, within the
+    limits of `how`, about the middle. It takes (x, y, 1) in the new picture to where that was in the old, edges at -1
+    and 1."""
     b = len(frames)
     drawn = uniform(4, b, clips=1, generator=generator).to(frames) * 2 - 1
     angle, zoom = drawn[0] * math.radians(how.degrees), (drawn[1] * math.log1p(how.scale)).exp()
     height, width = frames.shape[-2:]
     cos, sin = angle.cos() / zoom, angle.sin() / zoom
-    rows = [cos, -sin * height / width, 2 * how.translate * drawn[2], sin * width / height, cos]
-    return torch.stack([*rows, 2 * how.translate * drawn[3]], 1).view(b, 2, 3)
+    turn = torch.stack([cos, -sin, sin, cos], 1).view(b, 2, 2)  # in pixels
+    if how.stretch or how.shear:
+        turn = turn @ draw_shapes(b, how, generator).to(frames)
+    across = turn * frames.new_tensor([[1, height / width], [width / height, 1]])
+    return torch.cat([across, 2 * how.translate * drawn[2:].T[..., None]], 2)
+
+
+def draw_shapes(clips: int, how: TrainConfig, generator: torch.Generator) -> Tensor:
+    """Maps (clips,2,2) that keep the area: stretched along one axis by up to 1 + stretch, then sheared along x."""
+    drawn = uniform(2, clips, clips=1, generator=generator) * 2 - 1
+    wide, shear = (drawn[0] * math.log1p(how.stretch)).exp(), drawn[1] * how.shear
+    return torch.stack([wide, shear, torch.zeros_like(wide), 1 / wide], 1).view(clips, 2, 2)
 
 
 def warp(frames: Tensor, maps: Tensor) -> Tensor:

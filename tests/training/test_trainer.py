@@ -169,7 +169,9 @@ def test_nothing_drawn_is_nothing_changed() -> None:
     assert torch.equal(same, frames) and torch.equal(there, places)
 
 
-@pytest.mark.parametrize("how", [{"translate": 0.1}, {"scale": 0.2}, {"degrees": 15.0}])
+@pytest.mark.parametrize(
+    "how", [{"translate": 0.1}, {"scale": 0.2}, {"degrees": 15.0}, {"stretch": 0.2}, {"shear": 0.2}]
+)
 def test_a_warp_is_the_same_for_every_frame_and_differs_by_clip(how: dict[str, float]) -> None:
     frames = torch.randn(1, 1, 3, 12, 16).expand(3, 4, -1, -1, -1)
     warped = warp(frames, draw_maps(frames, TrainConfig((), **how), torch.Generator().manual_seed(1)))
@@ -193,7 +195,14 @@ def test_a_warp_stays_within_its_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    "how", [{"translate": 0.1}, {"scale": 0.3}, {"degrees": 25.0}, {"translate": 0.1, "scale": 0.3, "degrees": 25.0}]
+    "how",
+    [
+        {"translate": 0.1},
+        {"scale": 0.3},
+        {"degrees": 25.0},
+        {"stretch": 0.2, "shear": 0.2},
+        {"translate": 0.1, "scale": 0.3, "degrees": 25.0},
+    ],
 )
 def test_a_dot_painted_at_a_place_stays_at_the_place(how: dict[str, float]) -> None:
     """In frames that are no squares, where a turn is no turn of shares of the sides."""
@@ -206,6 +215,17 @@ def test_a_dot_painted_at_a_place_stays_at_the_place(how: dict[str, float]) -> N
     seen = torch.stack([(mass.sum(-1) * y[:, 0]).sum(-1) / height, (mass.sum(-2) * x[0]).sum(-1) / width], -1)
     assert (there - places).abs().max() > 0.03
     assert (seen - there).abs().max() < 0.004  # a fifth of a pixel
+
+
+def test_shapes_keep_their_area_and_their_limits() -> None:
+    """Seen in the pixels' own units, in frames that are no squares."""
+    frames = torch.zeros(256, 1, 3, 32, 48)
+    maps = draw_maps(frames, TrainConfig((), stretch=0.25, shear=0.3), torch.Generator().manual_seed(0))
+    assert not maps[:, :, 2].any() and not maps[:, 1, 0].any()  # nothing moves, lines that lay level still do
+    wide, tall, aside = maps[:, 0, 0], maps[:, 1, 1], maps[:, 0, 1] * 48 / 32
+    torch.testing.assert_close(wide * tall, torch.ones(256))
+    assert 0.8 <= wide.min() < 0.81 and 1.24 < wide.max() <= 1.25
+    assert -0.3 <= aside.min() < -0.29 and 0.29 < aside.max() <= 0.3
 
 
 def test_a_still_is_one_frame_of_the_clip_before_and_the_same_in_all_frames() -> None:
