@@ -26,7 +26,7 @@ def show(done: int, total: int) -> None:
 def main(destination: Path, kind: str, clips: tuple[tuple[str, int], ...], workers: int, seed: int) -> None:
     """Render handwriting over photographs into DESTINATION, in the layout of Something-Something V2.
 
-    Takes minutes for the default 8,600 clips (about 330 MB) or 11,600 pictures of `mini-image` (about 200 MB);
+    Takes minutes for the default 14,600 clips (about 560 MB) or 11,600 pictures of `mini-image` (about 200 MB);
     interrupted, the same command carries on.
     Where --clips names any split, only the named ones are made.
     """

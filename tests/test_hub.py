@@ -64,7 +64,7 @@ def test_a_saved_model_comes_back_the_same_and_introduces_itself(model: Recognis
     assert back.card == model.card
     assert all(torch.equal(a, b) for a, b in zip(back.state_dict().values(), model.state_dict().values(), strict=True))
     said = (tmp_path / "mine" / "README.md").read_text()
-    assert "license: apache-2.0" in said and "mobilenetv2_100 at 36 pixels" in said and "train clips: 3000" in said
+    assert "license: apache-2.0" in said and "mobilenetv2_100 at 36 pixels" in said and "train clips: 9000" in said
     assert f"dev: top1 {100 * model.card.results['dev']['top1']:.1f} %" in said
 
 

@@ -40,7 +40,7 @@ def test_controls_look_as_often_and_at_the_same_cost() -> None:
         config = config_of(key)
         assert (config.model.glance, config.model.focus) == (gfnet.model.glance, gfnet.model.focus)
         fitted = [(s.epochs, s.lr, s.tracks, s.auxiliary) for s in config.train.stages if "focus" in s.train]
-        assert fitted == [(24, 0.001, 1, 3)]
+        assert fitted == [(4, 0.001, 1, 3)]
         assert config.model.where == (key if key not in learned else "policy")
 
 

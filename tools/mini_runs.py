@@ -51,7 +51,7 @@ RECIPES = {
         "mini_mobilenetv2_glance",
         ("name=tsm_mobilenetv2_small", "model.glance.side=52"),
     ),
-    "gfnet": Recipe("GFNet, glance first", FIRST, max_drop=0.006),
+    "gfnet": Recipe("GFNet, glance first", FIRST, max_drop=0.004),
     "streaming": Recipe("GFNet, interleaved (streaming)", "mini_mobilenetv2_gfnet", max_drop=0.01),
     "random": Recipe("patches at random", "mini_mobilenetv2_control", _control("random")),
     "centre": Recipe("patches at the centre", "mini_mobilenetv2_control", _control("centre")),
