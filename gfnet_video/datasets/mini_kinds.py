@@ -14,6 +14,8 @@ import av
 import numpy as np
 from PIL import Image
 
+from gfnet_video.datasets.catalog import dataset
+
 if TYPE_CHECKING:
     from gfnet_video.datasets.mini_render import Plan
 
@@ -88,7 +90,7 @@ MINI = Kind(
     version=1,
     folder="20bn-something-something-v2",
     suffix=".webm",
-    counts={"train": 9000, "dev": 1600, "calibration": 2000, "test": 2000},
+    counts=dataset("mini").counts,
     classes_name="CLASSES",
     plan_name="plan_clip",
     write=write_clip,
@@ -99,7 +101,7 @@ MINI_IMAGE = Kind(
     version=1,
     folder="pictures",
     suffix=".jpg",
-    counts={"train": 6000, "dev": 1600, "calibration": 2000, "test": 2000},
+    counts=dataset("mini-image").counts,
     classes_name="PICTURE_CLASSES",
     plan_name="plan_picture",
     write=write_picture,
