@@ -26,6 +26,7 @@ from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.truth import known_of
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.bootstrap import paired_interval
+from gfnet_video.evaluation.calibration import Risk
 from gfnet_video.evaluation.evaluate import Evaluation, evaluate
 from gfnet_video.evaluation.metrics import answers
 from gfnet_video.files import write_text
@@ -43,7 +44,7 @@ def trained(root: Path) -> list[Recogniser]:
     """The static network, and the GFNets that start from it, with their exits."""
     folders = [run(load_config(config_path(name)), root) for name in (FULL, *GFNETS)]
     for folder in folders[1:]:
-        find_exits(folder, root, max_drop=0.01)
+        find_exits(folder, root, Risk(max_drop=0.01, confidence=0.95))
     return [load(folder, verify=True) for folder in folders]
 
 

@@ -24,13 +24,16 @@ SEEDS = (0, 1)
 class Recipe:
     """A row of the table: its words, the shipped config and what is changed in it.
 
-    max_drop: the share of clips that its exits may harm; 0: it has none.
+    Its exits, found on the calibration split: proven to harm at most `max_drop` of clips, or the best that cost at most
+    `cost` of the full-frame network on average; it has none where both are 0. A cost of 0.355 is a third on dev's
+    digits over other photographs, whose clips exit sooner.
     """
 
     title: str
     config: str
     changes: tuple[str, ...] = ()
     max_drop: float = 0.0
+    cost: float = 0.0
 
 
 def _control(where: str) -> tuple[str, ...]:
@@ -51,7 +54,7 @@ RECIPES = {
         "mini_mobilenetv2_glance",
         ("name=tsm_mobilenetv2_small", "model.glance.side=52"),
     ),
-    "gfnet": Recipe("GFNet, glance first", FIRST, max_drop=0.004),
+    "gfnet": Recipe("GFNet, glance first", FIRST, cost=0.355),
     "streaming": Recipe("GFNet, interleaved (streaming)", "mini_mobilenetv2_gfnet", max_drop=0.01),
     "random": Recipe("patches at random", "mini_mobilenetv2_control", _control("random")),
     "centre": Recipe("patches at the centre", "mini_mobilenetv2_control", _control("centre")),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -23,12 +23,13 @@ from gfnet_video.config import Config
 from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
 from gfnet_video.datasets.source import CatalogSource
+from gfnet_video.engines.macs import costs_of
 from gfnet_video.errors import GFNetVideoError
-from gfnet_video.evaluation.calibration import Risk
+from gfnet_video.evaluation.calibration import Budget, Risk
 from gfnet_video.evaluation.session import calibrate_folder
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.session import train_session
-from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, STATIC, config_of
+from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, STATIC, config_of, model_of
 
 DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen them
 
@@ -41,12 +42,20 @@ def run(config: Config, root: Path) -> Path:
     return train_session(CatalogSource(dataset(config.dataset), root), config, folder, resume=True)
 
 
-def find_exits(folder: Path, root: Path, max_drop: float) -> None:
-    """Thresholds that are proven, at 95 %, to harm at most that share of clips, for a model that has none yet."""
+def exits_of(key: str, family: str = "mobilenetv2", seed: int = 0) -> Risk | Budget | None:
+    """What a recipe's exits must reach, None where it has none; a cost asks for the full-frame network to be there."""
+    recipe = RECIPES[key]
+    if recipe.cost:
+        return Budget(recipe.cost * costs_of(load(model_of("full", family, seed)))[-1])
+    return Risk(recipe.max_drop, confidence=0.95) if recipe.max_drop else None
+
+
+def find_exits(folder: Path, root: Path, goal: Risk | Budget) -> None:
+    """Thresholds that reach the goal, unless the model's own were found for it."""
     model = load(folder)
-    if model.card.rule == ExitRule.never(model.steps):
+    if not asdict(goal).items() <= model.card.valid_for.items():
         source = CatalogSource(dataset(model.card.config.dataset), root)
-        calibrate_folder(folder, source, "calibration", Risk(max_drop, confidence=0.95))
+        calibrate_folder(folder, source, "calibration", goal)
 
 
 def bundle(trained: Path, folder: Path) -> None:
@@ -71,7 +80,8 @@ def train_bundled(root: Path) -> None:
         bundle(run(config_of(key), root), BUNDLED / name)
     for key, name in BUNDLES.values():
         bundle(run(config_of(key), root), BUNDLED / name)
-        find_exits(BUNDLED / name, root, RECIPES[key].max_drop)
+        if goal := exits_of(key):
+            find_exits(BUNDLED / name, root, goal)
         print(f"bundled: {BUNDLED / name}")
     bundle_clips(root, CLIPS)
 
@@ -82,8 +92,8 @@ def train_table(root: Path, keys: tuple[str, ...], families: tuple[str, ...], se
         for family in families:
             for key in (k for k in RECIPES if k in keys):
                 trained = run(config_of(key, family, seed), root)
-                if RECIPES[key].max_drop:
-                    find_exits(trained, root, RECIPES[key].max_drop)
+                if goal := exits_of(key, family, seed):
+                    find_exits(trained, root, goal)
 
 
 @click.command(help=__doc__)
