@@ -75,12 +75,15 @@ def test_standard_input_is_a_source_and_ctrl_c_ends_it(checkpoint: Path, tmp_pat
     with subprocess.Popen(
         [sys.executable, "-c", code, *map(str, args)], stdin=end, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        assert process.stdout and process.stderr
-        os.write(start, encode(tmp_path / "long.webm", 300, "vp9_webm").read_bytes())
-        first = json.loads(process.stdout.readline())
-        assert (first["event"], first["source"], first["frames"]) == ("label", "-", 1)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
-        assert b"Traceback" not in process.stderr.read()
+        try:
+            assert process.stdout and process.stderr
+            os.write(start, encode(tmp_path / "long.webm", 300, "vp9_webm").read_bytes())
+            first = json.loads(process.stdout.readline())
+            assert (first["event"], first["source"], first["frames"]) == ("label", "-", 1)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 130
+            assert b"Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
     os.close(start)
     os.close(end)
