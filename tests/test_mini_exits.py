@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,10 @@ from gfnet_video.checkpoint import BUNDLED, find, load
 from gfnet_video.engines.macs import costs_of
 from gfnet_video.evaluation.calibration import Budget, Risk
 from tools import train_mini
-from tools.mini_runs import BUNDLES, RECIPES, STATIC, model_of
+from tools.mini_runs import BUNDLES, RECIPES, STATIC
 from tools.train_mini import exits_of, find_exits
 
 
-@pytest.fixture
-def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The full-frame network, as if it had been trained here."""
-    shutil.copytree(find(STATIC["full"]), tmp_path / model_of("full", "mobilenetv2", 0))
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.mark.usefixtures("full")
 def test_a_cost_is_a_part_of_what_the_full_frame_network_costs() -> None:
     budget = exits_of("gfnet")
     assert isinstance(budget, Budget)
@@ -35,7 +26,6 @@ def test_a_recipe_without_exits_has_no_goal_and_none_has_two() -> None:
     assert not any(r.max_drop and r.cost for r in RECIPES.values())
 
 
-@pytest.mark.usefixtures("full")
 @pytest.mark.parametrize(("key", "name"), BUNDLES.values())
 def test_thresholds_are_found_again_only_where_they_were_found_for_another_goal(
     key: str, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -27,9 +27,10 @@ from gfnet_video.engines.macs import costs_of
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.calibration import Budget, Risk
 from gfnet_video.evaluation.session import calibrate_folder
+from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.session import train_session
-from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, STATIC, config_of, model_of
+from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, STATIC, config_of
 
 DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen them
 
@@ -42,11 +43,11 @@ def run(config: Config, root: Path) -> Path:
     return train_session(CatalogSource(dataset(config.dataset), root), config, folder, resume=True)
 
 
-def exits_of(key: str, family: str = "mobilenetv2", seed: int = 0) -> Risk | Budget | None:
-    """What a recipe's exits must reach, None where it has none; a cost asks for the full-frame network to be there."""
+def exits_of(key: str, family: str = "mobilenetv2") -> Risk | Budget | None:
+    """What a recipe's exits must reach, None where it has none."""
     recipe = RECIPES[key]
     if recipe.cost:
-        return Budget(recipe.cost * costs_of(load(model_of("full", family, seed)))[-1])
+        return Budget(recipe.cost * costs_of(GFNet(config_of("full", family).model).eval())[-1])
     return Risk(recipe.max_drop, confidence=0.95) if recipe.max_drop else None
 
 
@@ -92,7 +93,7 @@ def train_table(root: Path, keys: tuple[str, ...], families: tuple[str, ...], se
         for family in families:
             for key in (k for k in RECIPES if k in keys):
                 trained = run(config_of(key, family, seed), root)
-                if goal := exits_of(key, family, seed):
+                if goal := exits_of(key, family):
                     find_exits(trained, root, goal)
 
 
