@@ -58,6 +58,21 @@ def test_the_gap_is_closed_by_what_lies_above_random() -> None:
     assert found["percent"] == pytest.approx(75) and found["low"] < 75 < found["high"]
 
 
+def test_a_claim_has_a_column_for_each_family_that_makes_some() -> None:
+    rows = [row(k, r, family=f) for f in ("a", "b", "c") for k, r in (("full", 360), ("gfnet+exits", 340))][:-1]
+    rows += [row("gfnet", 340, family="b")]
+    apart = claims(rows, OBJECTS)
+    gap = [{"family": "b", "percent": 80.4, "low": 70.0, "high": 90.0, "seeds": [0]}]
+    result = {"rows": [plain(r) for r in rows], "without_networks": {}, "differences": apart, "gap_closed": gap}
+    lines = markdown(result).splitlines()
+    assert "| difference in class accuracy, points (95 % interval) | a | b |" in lines
+    (against_full,) = (line for line in lines if line.startswith("| the gfnet+exits - the full |"))
+    assert against_full.count("| -5.0 (") == 2
+    (against_all,) = (line for line in lines if line.startswith("| the gfnet+exits - the gfnet |"))
+    assert "|  | +0.0 (" in against_all  # only b has both
+    assert lines[-1] == "| of the gap from random to oracle patches, GFNet's close |  | 80 % (70 to 90 %) |"
+
+
 def test_the_table_is_put_between_its_marks_however_often(tmp_path: Path) -> None:
     rows = [row("full", 360, gmacs=0.4), row("full", 380, seed=1, gmacs=0.4), row("gfnet", 360)]
     guesses = {"chance": parts(np.zeros(400, int), LABELS), "place": {"motion": 27.1}}

@@ -36,6 +36,10 @@ class Recipe:
     cost: float = 0.0
 
 
+def _static(title: str, name: str, side: int) -> Recipe:
+    return Recipe(title, "mini_mobilenetv2_glance", (f"name=tsm_mobilenetv2_{name}", f"model.glance.side={side}"))
+
+
 def _control(where: str) -> tuple[str, ...]:
     return (f"name=control_tsm_mobilenetv2_{where}", f"model.where={where}", f"train.stages.0.patches={where}")
 
@@ -49,11 +53,8 @@ FIRST = "mini_mobilenetv2_gfnet_glance_first"
 RECIPES = {
     "full": Recipe("full-frame static TSM, side 96", "mini_mobilenetv2_full"),
     "glance": Recipe("glance-side static TSM, side 36", "mini_mobilenetv2_glance"),
-    "small": Recipe(
-        "static TSM at no less cost than GFNet with exits, side 52",
-        "mini_mobilenetv2_glance",
-        ("name=tsm_mobilenetv2_small", "model.glance.side=52"),
-    ),
+    "smaller": _static("static TSM, side 48", "smaller", 48),
+    "small": _static("static TSM at no less cost than GFNet with exits, side 52", "small", 52),
     "gfnet": Recipe("GFNet, glance first", FIRST, cost=0.355),
     "streaming": Recipe("GFNet, interleaved (streaming)", "mini_mobilenetv2_gfnet", max_drop=0.01),
     "random": Recipe("patches at random", "mini_mobilenetv2_control", _control("random")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,14 @@ CLAIMS = (
     ("gfnet+exits", "full"),
     ("gfnet+exits", "gfnet"),
     ("gfnet+exits", "small"),
+    ("gfnet+exits", "smaller"),
     ("gfnet", "oracle"),
     ("gfnet", "random"),
     ("gfnet", "centre"),
     ("gfnet", "reinforce"),
     ("gfnet", "ppo"),
     ("gfnet", "end_to_end"),
+    *product(("reinforce", "ppo", "end_to_end"), ("random", "centre")),
     ("streaming+exits", "full"),
     ("streaming+exits", "streaming"),
     ("bundled+exits", "full"),
@@ -79,14 +82,22 @@ def markdown(result: dict[str, Any]) -> str:
         lines.append(f"| **{family}** | | | | | |")
         full = next((r["gmacs"] for r in mine if r["key"] == "full"), None)
         lines += [_line(seeds[0]["name"], seeds, full) for seeds in _by("key", mine).values()]
-    lines += ["", "| difference in class accuracy, points | mean | 95 % interval |", "| --- | ---: | ---: |"]
+    return "\n".join([*lines, "", *_differences(result)]) + "\n"
+
+
+def _differences(result: dict[str, Any]) -> list[str]:
+    """Lines of the claims: a row for each, a column for each family that has some."""
+    families = [f for f in _by("family", result["rows"]) if any(d["family"] == f for d in result["differences"])]
+    lines = ["| difference in class accuracy, points (95 % interval) | " + " | ".join(families) + " |"]
+    lines.append("| --- |" + " ---: |" * len(families))
+    cells: dict[str, dict[str, str]] = {}
     for d in result["differences"]:
-        words = f"{d['family']}: {d['of']} - {d['against']}"
-        lines.append(f"| {words} | {d['points']:+.1f} | {d['low']:+.1f} to {d['high']:+.1f} |")
+        said = f"{d['points']:+.1f} ({d['low']:+.1f} to {d['high']:+.1f})"
+        cells.setdefault(f"{d['of']} - {d['against']}", {})[d["family"]] = said
     for s in result["gap_closed"]:
-        words = f"{s['family']}: of the gap from random to oracle patches, GFNet's close"
-        lines.append(f"| {words} | {s['percent']:.0f} % | {s['low']:.0f} to {s['high']:.0f} % |")
-    return "\n".join(lines) + "\n"
+        said = f"{s['percent']:.0f} % ({s['low']:.0f} to {s['high']:.0f} %)"
+        cells.setdefault("of the gap from random to oracle patches, GFNet's close", {})[s["family"]] = said
+    return lines + [f"| {words} | " + " | ".join(c.get(f, "") for f in families) + " |" for words, c in cells.items()]
 
 
 def _by(field: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
