@@ -40,6 +40,7 @@ from gfnet_video.evaluation.machine import machine_of
 from gfnet_video.inference.reading import in_order
 from gfnet_video.inference.runner import claimed_frames, indices_of, open_video
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.nn.folding import folded
 from tools.bare_graphs import DEEP, WIDE, bare, other, products
 from tools.loader_speed import HEIGHT, clips_in
 
@@ -95,17 +96,16 @@ def row(target: str, what: str, wanted: str, ratios: np.ndarray) -> dict[str, An
 
 
 def full_frame(at: Bench) -> Rows:
-    """a: a ResNet-50 on patches, in engines, beside the static one on whole frames, eager, plain or channels_last."""
+    """a: a ResNet-50 on patches, in engines, beside the static one on whole frames, eager, batch norms folded."""
     model, rows = of_config("sthv2_resnet50_gfnet", "model.focus_frames=8"), Rows()
-    plain, last = (static_tsms(model.config)[0] for _ in range(2))
-    eager = [TorchEngine(plain), TorchEngine(last.to(memory_format=torch.channels_last))]
+    eager = TorchEngine(folded(static_tsms(model.config)[0]))
     engines = at.engines(model, "onnxruntime", "openvino")
     for batch in (1, BATCH):
-        turns = [contender(e, model.config.frames, batch) for e in (*eager, *engines)]
+        turns = [contender(e, model.config.frames, batch) for e in (eager, *engines)]
         scores = bench(turns, at.clips[: 2 if batch == 1 else batch], at.rounds, TOLD)
-        base = min(scores[:2], key=lambda score: float(np.median(networks(score))))
-        beside = f"{1 / np.median(networks(base)):.2f} {'plain' if base is scores[0] else 'channels_last'}"
-        for score in scores[2:]:
+        base, *others = scores
+        beside = f"{1 / np.median(networks(base)):.2f}"
+        for score in others:
             rates, wanted = 1 / networks(score), 8 if "bfloat16" in score.contender.name else 2
             what = f"{score.contender.name}, batch {batch}: {np.median(rates):.2f} videos/s beside {beside}"
             rows.append(row("a", what, f">= {wanted}", rates * networks(base)))

@@ -30,6 +30,7 @@ from gfnet_video.evaluation.calibration import Risk
 from gfnet_video.evaluation.evaluate import Evaluation, evaluate
 from gfnet_video.evaluation.metrics import answers
 from gfnet_video.files import write_text
+from gfnet_video.nn.folding import folded
 from tools.table_mini import TIMED, in_turns, into_readme, machine, today
 from tools.train_mini import find_exits, run
 
@@ -45,7 +46,7 @@ def trained(root: Path) -> list[Recogniser]:
     folders = [run(load_config(config_path(name)), root) for name in (FULL, *GFNETS)]
     for folder in folders[1:]:
         find_exits(folder, root, Risk(max_drop=0.01, confidence=0.95))
-    return [load(folder, verify=True) for folder in folders]
+    return [folded(load(folder, verify=True)) for folder in folders]
 
 
 def measured(models: list[Recogniser], root: Path) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from gfnet_video.evaluation.machine import processor
 from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.nn.folding import folded
 from tools.mini_rows import MOTIONS, Row, in_order, parts, plain, with_earlier
 from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, SEEDS, TITLES, model_of, recipe_of
 from tools.mini_table import claims, closed, markdown
@@ -57,7 +58,7 @@ def measured(test: Manifest, cache: Path) -> list[Row]:
     """All rows of the networks that are here."""
     rows: list[Row] = []
     for key, family, seed, folder in trained():
-        model = load(folder, verify=True)
+        model = folded(load(folder, verify=True))
         clips = open_clips(test, model.config, cache)
         found = evaluate(model, clips, model.card.rule)
         row = row_of(key, family, seed, found, test)
@@ -137,7 +138,7 @@ def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
         folders = [model_of(key, family, 0) for key in ("full", "gfnet")]
         if not all((f / "config.json").is_file() for f in folders):
             continue
-        models = [load(f) for f in folders]
+        models = [folded(load(f)) for f in folders]
         clips = open_clips(test, models[0].config, cache)
         pixels = torch.stack([clips.read(i) for i in range(min(TIMED, len(clips)))])
         rounds = in_turns(models, pixels, BATCH)

@@ -78,6 +78,7 @@ def command(
     from gfnet_video.inference.runner import Options, rule_of
     from gfnet_video.inference.validity import elsewhere
     from gfnet_video.nn.device import pick_device
+    from gfnet_video.nn.folding import folded
 
     if no_exit and confidence is not None:
         raise click.UsageError("--no-exit and --confidence exclude each other")
@@ -85,7 +86,7 @@ def command(
         raise click.UsageError(
             f"--protocol {protocol} takes all looks of every view; --confidence, --rows, --curve and --cache go without"
         )
-    model = load(name).at_side(side).to(pick_device(device))
+    model = folded(load(name).at_side(side)).to(pick_device(device))
     opened = open_held_out(model.card.parting, source, data_name, split, data=data, class_file=classes)
     manifest = opened.manifest(split, model.card.classes)
     manifest = manifest if limit is None else manifest.head(limit)

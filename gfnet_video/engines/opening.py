@@ -92,10 +92,11 @@ def _torch(name: str | Path, threads: int | None, side: int | None) -> Engine:
 
     from gfnet_video.checkpoint import load
     from gfnet_video.engines.torch_engine import TorchEngine
+    from gfnet_video.nn.folding import folded
 
     if threads is not None:
         torch.set_num_threads(threads)
-    return TorchEngine(load(name).at_side(side))
+    return TorchEngine(folded(load(name).at_side(side)))
 
 
 def engine_of(model: Recogniser | Engine) -> Engine:

@@ -21,6 +21,7 @@ from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError, unknown
 from gfnet_video.evaluation.bench_rivals import static_tsms, untrained
 from gfnet_video.inference.export import export
+from gfnet_video.nn.folding import folded
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _models(
 def on_engines(model: Recogniser, folder: Path, ways: Ways) -> list[Engine]:
     """A model on each engine, exported to `folder` where it must be. What cannot be exported is run by torch alone,
     and that is told; where engines were named, what `export` raises is raised."""
-    found: list[Engine] = [TorchEngine(model)] if "torch" in ways.wanted else []
+    found: list[Engine] = [TorchEngine(folded(model))] if "torch" in ways.wanted else []
     if not any(e in EXTRAS for e in ways.wanted):
         return found
     ways.told(f"exporting {model.card.config.name}")

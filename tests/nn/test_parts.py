@@ -127,6 +127,8 @@ def test_folded_batch_norms_leave_the_numbers(name: str) -> None:
     quick = folded(backbone)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in quick.modules())
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in backbone.modules())
+    convs = [m for m in quick.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convs)
     frames = torch.randn(2, 3, 3, 64, 64)
     with torch.no_grad():
         for plain, fast in zip(backbone(frames)[:3], quick(frames)[:3], strict=True):

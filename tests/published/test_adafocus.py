@@ -18,6 +18,7 @@ from gfnet_video.errors import CheckpointError, ConfigError
 from gfnet_video.inference.batch import run_batch
 from gfnet_video.nn.actor_policy import ActorPolicy
 from gfnet_video.nn.exit_rule import ExitRule
+from gfnet_video.nn.folding import folded
 from gfnet_video.nn.patches import crop_between, crop_patches
 from gfnet_video.published.adafocus import read_v1
 from gfnet_video.published.convert import convert
@@ -79,6 +80,7 @@ def test_norms_by_the_batch_are_those_of_training_and_stored_ones_need_no_compan
     twin.load_state_dict(kept)
     assert torch.allclose(twin.eval()(maps, None)[0], alone, atol=1e-5)
     assert not torch.allclose(by_batch, alone, atol=1e-2)
+    assert torch.allclose(folded(model).locate(maps)[0], by_batch, atol=1e-5)
 
 
 def test_costs_are_those_of_the_clip(model: Recogniser) -> None:
