@@ -44,8 +44,8 @@ def _control(where: str) -> tuple[str, ...]:
     return (f"name=control_tsm_mobilenetv2_{where}", f"model.where={where}", f"train.stages.0.patches={where}")
 
 
-def _learner(name: str, reward: str, tracks: int) -> tuple[str, ...]:
-    changes = (f"learner={name}", f"reward={reward}", f"tracks={tracks}", "policy_dropout=0")
+def _learner(name: str, reward: str, tracks: int, dropout: float = 0) -> tuple[str, ...]:
+    changes = (f"learner={name}", f"reward={reward}", f"tracks={tracks}", f"policy_dropout={dropout:g}")
     return (f"name=gfnet_tsm_mobilenetv2_{name}", *(f"train.stages.0.{change}" for change in changes))
 
 
@@ -61,7 +61,7 @@ RECIPES = {
     "centre": Recipe("patches at the centre", "mini_mobilenetv2_control", _control("centre")),
     "oracle": Recipe("patches on the truth (oracle)", "mini_mobilenetv2_control", _control("oracle")),
     "reinforce": Recipe("policy by REINFORCE", FIRST, _learner("reinforce", "alone", 8)),
-    "ppo": Recipe("policy by PPO", FIRST, _learner("ppo", "contrastive", 1)),
+    "proposals": Recipe("policy from proposals", FIRST, _learner("proposals", "activation", 24, 0.1)),
     "end_to_end": Recipe("policy end to end", "mini_mobilenetv2_gfnet_end_to_end"),
 }
 
