@@ -138,7 +138,8 @@ def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, hall: _Ha
 def _seated(model: GFNet, glance_frames: Tensor, hall: _Hall, forced: Tensor | None) -> tuple[State, Tensor]:
     """Glance at clips that wait; of those that are not sure already, the state and the centres of all their patches."""
     before = len(hall.clips)
-    seen, _ = model.glance(glance_frames[hall.admitted()])
+    first = hall.called
+    seen, _ = model.glance(glance_frames[first : first + len(hall.admitted())])
     evidence, logits = model.aggregate(None, glance=seen)
     stay = hall.leave(logits[:, -1], since=before)[before:] - before
     where = model.locate(model.repeated(seen.map[stay]))[0] if forced is None else forced[hall.clips[before:]]
