@@ -30,5 +30,5 @@ def folded(part: Part) -> Part:
                 setattr(module, name, fuse_conv_bn_eval(conv, norm).requires_grad_(False))
                 setattr(module, after, getattr(norm, "act", nn.Identity()))
     for conv in (m for m in part.modules() if isinstance(m, nn.Conv2d)):
-        conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        conv.to(memory_format=torch.channels_last)
     return part
