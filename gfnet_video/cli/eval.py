@@ -86,7 +86,7 @@ def command(
         raise click.UsageError(
             f"--protocol {protocol} takes all looks of every view; --confidence, --rows, --curve and --cache go without"
         )
-    model = folded(load(name).at_side(side)).to(pick_device(device))
+    model = load(name).at_side(side).to(pick_device(device))
     opened = open_held_out(model.card.parting, source, data_name, split, data=data, class_file=classes)
     manifest = opened.manifest(split, model.card.classes)
     manifest = manifest if limit is None else manifest.head(limit)
@@ -96,6 +96,7 @@ def command(
         measured = evaluate_views(model, manifest, protocol, batch=batch)
         click.echo(json.dumps(about | measured, indent=1))
         return 1 if measured["failed"] else 0
+    model = folded(model)
     if curve is not None:
         check_ready(curve, manifest)
     clips = open_clips(manifest, model.config, opened.cache(manifest.root) if cache else None)

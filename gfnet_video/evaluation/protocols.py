@@ -14,6 +14,7 @@ from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.engines.macs import count_macs, looked
 from gfnet_video.evaluation.metrics import accuracy, mean_average_precision, step_logits_of, truth_of
 from gfnet_video.nn.device import device_of
+from gfnet_video.nn.folding import folded
 
 # TSM's two: one clip and the centre crop; two clips and three squares along the longer side, at full resolution.
 PROTOCOLS = {
@@ -41,7 +42,7 @@ def evaluate_views(
     A clip that fails in one view has failed. gmacs: of all views of a video.
     """
     views = PROTOCOLS[protocol]
-    model = at_full_resolution(model) if protocol == "full" else model
+    model = folded(at_full_resolution(model) if protocol == "full" else model)
     logits, failed = torch.zeros(len(manifest), model.config.classes), dict[int, str]()
     for view in views:
         found = step_logits_of(model, open_clips(manifest, model.config, cache, view=view), batch=batch)
