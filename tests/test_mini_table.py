@@ -34,7 +34,7 @@ def test_each_recipe_has_a_run_of_its_own_and_starts_from_its_own_family_and_see
 
 
 def test_controls_look_as_often_and_at_the_same_cost() -> None:
-    gfnet, learned = config_of("gfnet"), ("gfnet", "reinforce", "proposals")
+    gfnet, learned = config_of("gfnet"), ("gfnet", "reinforce", "ppo")
     assert config_of("end_to_end").model == gfnet.model
     for key in (*learned, "random", "centre", "oracle"):
         config = config_of(key)

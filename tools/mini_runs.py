@@ -44,8 +44,8 @@ def _control(where: str) -> tuple[str, ...]:
     return (f"name=control_tsm_mobilenetv2_{where}", f"model.where={where}", f"train.stages.0.patches={where}")
 
 
-def _learner(name: str, reward: str, tracks: int, dropout: float = 0) -> tuple[str, ...]:
-    changes = (f"learner={name}", f"reward={reward}", f"tracks={tracks}", f"policy_dropout={dropout:g}")
+def _learner(name: str, reward: str, tracks: int) -> tuple[str, ...]:
+    changes = (f"learner={name}", f"reward={reward}", f"tracks={tracks}", "policy_dropout=0")
     return (f"name=gfnet_tsm_mobilenetv2_{name}", *(f"train.stages.0.{change}" for change in changes))
 
 
@@ -61,14 +61,14 @@ RECIPES = {
     "centre": Recipe("patches at the centre", "mini_mobilenetv2_control", _control("centre")),
     "oracle": Recipe("patches on the truth (oracle)", "mini_mobilenetv2_control", _control("oracle")),
     "reinforce": Recipe("policy by REINFORCE", FIRST, _learner("reinforce", "alone", 8)),
-    "proposals": Recipe("policy from proposals", FIRST, _learner("proposals", "activation", 24, 0.1)),
+    "ppo": Recipe("policy by PPO", FIRST, _learner("ppo", "contrastive", 1), cost=0.355),
     "end_to_end": Recipe("policy end to end", "mini_mobilenetv2_gfnet_end_to_end"),
 }
 
 
 BUNDLES = {  # the models that the package carries, in float16: of which recipe, under which name
     "bundled": ("streaming", "gfnet_tsm_mobilenetv2.mini"),
-    "bundled_first": ("gfnet", "gfnet_tsm_mobilenetv2_glance_first.mini"),
+    "bundled_first": ("ppo", "gfnet_tsm_mobilenetv2_glance_first.mini"),
 }
 STATIC = {  # what they start from and are measured against, carried as well: nobody need train an hour to compare
     "full": "tsm_mobilenetv2_full.mini",

@@ -21,13 +21,15 @@ CLAIMS = (
     ("gfnet", "random"),
     ("gfnet", "centre"),
     ("gfnet", "reinforce"),
-    ("gfnet", "proposals"),
+    ("gfnet", "ppo"),
     ("gfnet", "end_to_end"),
-    *product(("reinforce", "proposals", "end_to_end"), ("random", "centre")),
+    *product(("reinforce", "ppo", "end_to_end"), ("random", "centre")),
+    ("ppo+exits", "full"),
     ("streaming+exits", "full"),
     ("streaming+exits", "streaming"),
     ("bundled+exits", "full"),
     ("bundled+exits", "bundled"),
+    ("bundled_first+exits", "full"),
 )
 
 
