@@ -1,4 +1,4 @@
-"""The eager engine: the model as it was loaded, on its own device."""
+"""The eager engine: a model as it is given, on its own device; `open_engine` gives it folded."""
 
 from __future__ import annotations
 

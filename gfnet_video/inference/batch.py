@@ -44,8 +44,8 @@ def run_batch(
     elif model.glances_first:
         _glance_first(model, frames, frames if glance_frames is None else glance_frames, hall, centres)
     elif model.config.temporal == "both":
-        while len(clips := hall.admitted()):
-            hall.leave(model(frames[clips]).logits)
+        while len(clips := hall.admitted(frames)):
+            hall.leave(model(clips).logits)
     else:
         _interleaved(model, frames, hall, centres)
     return Exits(hall.logits, hall.steps)
@@ -68,12 +68,12 @@ class _Hall:
         """How many seats a waiting clip could take now."""
         return min(self.seats - len(self.clips), self.count - self.called)
 
-    def admitted(self) -> Tensor:
-        """Let waiting clips take the free seats, behind those that sit; returns who they are."""
-        new = torch.arange(self.called, self.called + self.free)
-        self.called += len(new)
+    def admitted(self, clips: Tensor) -> Tensor:
+        """Let waiting clips take the free seats, behind those that sit; returns their part of `clips` (B,...)."""
+        first, self.called = self.called, self.called + self.free
+        new = torch.arange(first, self.called)
         self.clips, self.turns = torch.cat([self.clips, new]), torch.cat([self.turns, torch.zeros_like(new)])
-        return new
+        return clips[first : self.called]
 
     def leave(self, logits: Tensor, since: int = 0) -> Tensor:
         """The seated clips from number `since` on have taken a step: let those go that are sure, or have no step left.
@@ -94,7 +94,7 @@ def _interleaved(model: GFNet, frames: Tensor, hall: _Hall, forced: Tensor | Non
     while True:
         if not again:  # all who sit have done with their frame
             seated = len(hall.clips)
-            fresh = hall.admitted().new_full((len(hall.clips) - seated,), -1)
+            fresh = torch.full((len(hall.admitted(frames)),), -1)
             state = state.select(torch.cat([torch.arange(seated), fresh]).to(frames.device)) if seated else State()
         if not len(hall.clips):
             return
@@ -108,8 +108,8 @@ def _interleaved(model: GFNet, frames: Tensor, hall: _Hall, forced: Tensor | Non
 
 def _images(model: GFNet, frames: Tensor, hall: _Hall, forced: Tensor | None) -> None:
     """Those seated are looked at together until all are sure; then others sit down."""
-    while len(clips := hall.admitted()):
-        state, logits = first_look(model, frames[clips])
+    while len(clips := hall.admitted(frames)):
+        state, logits = first_look(model, clips)
         state = state.select(hall.leave(logits[:, -1]))
         while len(hall.clips):
             centres = None if forced is None else forced[hall.clips, hall.turns - 1][:, None]
@@ -138,8 +138,7 @@ def _glance_first(model: GFNet, frames: Tensor, glance_frames: Tensor, hall: _Ha
 def _seated(model: GFNet, glance_frames: Tensor, hall: _Hall, forced: Tensor | None) -> tuple[State, Tensor]:
     """Glance at clips that wait; of those that are not sure already, the state and the centres of all their patches."""
     before = len(hall.clips)
-    first = hall.called
-    seen, _ = model.glance(glance_frames[first : first + len(hall.admitted())])
+    seen, _ = model.glance(hall.admitted(glance_frames))
     evidence, logits = model.aggregate(None, glance=seen)
     stay = hall.leave(logits[:, -1], since=before)[before:] - before
     where = model.locate(model.repeated(seen.map[stay]))[0] if forced is None else forced[hall.clips[before:]]

@@ -23,8 +23,10 @@ def folded(part: Part) -> Part:
     """
     part = copy.deepcopy(part).eval().requires_grad_(False)
     by_batch = {m for policy in part.modules() if getattr(policy, "by_batch", False) for m in policy.modules()}
-    for module in [m for m in part.modules() if m not in by_batch]:
+    for module in list(part.modules()):
         module.__dict__.pop("forward", None)  # a training step's own forward would run the original
+        if module in by_batch:
+            continue
         for (name, conv), (after, norm) in pairwise(list(module.named_children())):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, name, fuse_conv_bn_eval(conv, norm).requires_grad_(False))
