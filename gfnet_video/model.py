@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from gfnet_video.config import ModelConfig
 from gfnet_video.errors import ConfigError
@@ -23,6 +22,7 @@ from gfnet_video.nn.gru_aggregator import Recurrence
 from gfnet_video.nn.image_walk import image_steps
 from gfnet_video.nn.patches import crop_between, crop_patches, crop_with_gradient, place_to_centre
 from gfnet_video.nn.policy import Policy
+from gfnet_video.nn.resizing import resized
 from gfnet_video.nn.state import State
 from gfnet_video.nn.step_aggregators import Seen
 from gfnet_video.parts import AnyAggregator, Look, aggregator_of, mean_of, policy_of, room_of
@@ -278,16 +278,3 @@ def parted(clips: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor | None]:
 def repeated(frames: Tensor, times: int) -> Tensor:
     """(B,k,...) with each of the k so many times, side by side."""
     return frames if times == 1 else frames.repeat_interleave(times, 1)
-
-
-def resized(frames: Tensor, side: int, how: str = "antialias") -> Tensor:
-    """frames (B,k,3,H,W) at another side, each frame on its own; how: as ModelConfig.resize says."""
-    if frames.shape[-1] == side:
-        return frames
-    flat, size = frames.flatten(0, 1), (side, side)
-    if how == "antialias":
-        small = F.interpolate(flat, size=size, mode="bilinear", antialias=True, align_corners=False)
-    else:
-        small = F.interpolate(flat, size=size, mode=how, align_corners=None if how == "nearest" else True)
-    resized: Tensor = small.unflatten(0, frames.shape[:2])
-    return resized

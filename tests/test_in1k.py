@@ -17,7 +17,7 @@ from gfnet_video.checkpoint import Recogniser, find
 from gfnet_video.cli.main import run
 from gfnet_video.errors import CheckpointError, DependencyError
 from gfnet_video.inference.runner import predict
-from gfnet_video.model import resized
+from gfnet_video.nn.resizing import resized
 from gfnet_video.weights import backbone_weights, named
 
 packages = pytest.mark.skipif(

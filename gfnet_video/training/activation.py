@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gfnet_video.model import GFNet, resized
+from gfnet_video.model import GFNet
 from gfnet_video.nn.backbone import Backbone
 from gfnet_video.nn.folding import folded
+from gfnet_video.nn.resizing import resized
 from gfnet_video.parts import Look
 from gfnet_video.training.rewards import Glanced, log_odds
 

@@ -11,9 +11,9 @@ from torch import nn
 from gfnet_video.engines.locating import Shape, Squeezed, flat
 from gfnet_video.engines.prepared import Prepared
 from gfnet_video.engines.shifting import ShiftedBlock
-from gfnet_video.model import resized
 from gfnet_video.nn.backbone import join_maps
 from gfnet_video.nn.policy import Policy
+from gfnet_video.nn.resizing import resized
 from gfnet_video.nn.shift import both_shift, causal_shift, run_shifted
 from gfnet_video.video.transforms import normalise
 from tests import models

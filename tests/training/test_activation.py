@@ -9,8 +9,9 @@ import torch
 
 from gfnet_video.config import Config, LookConfig, StageConfig, TrainConfig
 from gfnet_video.errors import ConfigError
-from gfnet_video.model import GFNet, resized
+from gfnet_video.model import GFNet
 from gfnet_video.nn.patches import place_to_centre
+from gfnet_video.nn.resizing import resized
 from gfnet_video.training import activation as module
 from gfnet_video.training.activation import activation, activation_at
 from gfnet_video.training.proposals import proposals_loss
