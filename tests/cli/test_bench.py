@@ -54,6 +54,8 @@ def test_all_take_turns_and_the_parts_add_up(
     assert baseline["ratio"]["median"] == 1 and baseline["note"] == "random weights"
     ours = rows["all looks", 1]
     assert ours["ratio"]["median"] == pytest.approx(ours["ms_rounds"][0] / baseline["ms_rounds"][0])
+    decoded = [r["ms"]["total"]["mean"] - r["ms"]["decode"]["mean"] for r in (ours, baseline)]
+    assert ours["ratio"]["decoded"]["median"] == pytest.approx(decoded[0] / decoded[1])
     assert {"processor", "cores", "threads", "torch", "clips", "rounds"} <= set(found["setting"])
     assert "Measured, never worked out from GMACs" in err and "random weights" in err
 
