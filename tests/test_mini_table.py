@@ -6,7 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from gfnet_video.engines.macs import costs_of
+from gfnet_video.evaluation.metrics import StepLogits
+from gfnet_video.model import GFNet
+from tools.equal_cost import EQUALS, equals
 from tools.mini_rows import Row, in_order, parts, plain, unplain, with_earlier
 from tools.mini_runs import FAMILIES, RECIPES, SEEDS, config_of, model_of, recipe_of
 from tools.mini_table import claims, closed, markdown
@@ -71,6 +76,23 @@ def test_a_claim_has_a_column_for_each_family_that_makes_some() -> None:
     (against_all,) = (line for line in lines if line.startswith("| the gfnet+exits - the gfnet |"))
     assert "|  | +0.0 (" in against_all  # only b has both
     assert lines[-1] == "| of the gap from random to oracle patches, GFNet's close |  | 80 % (70 to 90 %) |"
+
+
+@pytest.mark.parametrize("key", EQUALS)
+def test_exits_at_the_cost_of_a_smaller_network_cost_no_more_and_leave_with_what_was_said_there(key: str) -> None:
+    model, dice = GFNet(config_of(key).model).eval(), torch.manual_seed(0)
+    labels = torch.randint(0, 40, (400,), generator=dice)
+    surer = torch.linspace(0, 12, model.steps)[:, None] * torch.nn.functional.one_hot(labels, 40)[:, None]
+    steps = StepLogits(torch.randn(400, model.steps, 40, generator=dice) + surer, labels, torch.empty(0), {}, 0.0)
+    found = equals(key, "mobilenetv2", model, steps, steps)
+    assert [e.static for e in found] == list(EQUALS[key])
+    for one in found:
+        assert one.side == config_of(one.static).model.glance.side
+        assert one.gmacs < 1.05 * costs_of(GFNet(config_of(one.static).model).eval())[-1]  # 300 of the 400 set them
+        places = (steps.logits == one.logits[:, None]).all(-1).int().argmax(1)
+        assert one.gmacs == pytest.approx(np.mean([costs_of(model)[place] for place in places]))
+        assert torch.equal(steps.logits[torch.arange(400), places], one.logits)
+    assert found[0].gmacs < found[1].gmacs
 
 
 def test_the_table_is_put_between_its_marks_however_often(tmp_path: Path) -> None:

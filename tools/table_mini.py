@@ -34,6 +34,7 @@ from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.nn.folding import folded
+from tools.equal_cost import EQUALS, Equal, equals
 from tools.mini_rows import MOTIONS, Row, in_order, parts, plain, with_earlier
 from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, SEEDS, TITLES, model_of, recipe_of
 from tools.mini_table import claims, closed, markdown
@@ -54,8 +55,8 @@ def trained() -> Iterator[tuple[str, str, int, Path]]:
     yield from ((key, "mobilenetv2", 0, BUNDLED / name) for key, (_, name) in BUNDLES.items())
 
 
-def measured(test: Manifest, cache: Path) -> list[Row]:
-    """All rows of the networks that are here."""
+def measured(test: Manifest, known: Manifest, cache: Path) -> list[Row]:
+    """All rows of the networks that are here; known: the clips of calibration."""
     rows: list[Row] = []
     for key, family, seed, folder in trained():
         model = folded(load(folder, verify=True))
@@ -66,6 +67,9 @@ def measured(test: Manifest, cache: Path) -> list[Row]:
             rows.append(exit_row(row, model, found, test))
             row = replace(row, title=f"{row.title}, all looks")
         rows.append(row)
+        if key in EQUALS:
+            seen = step_logits_of(model, open_clips(known, model.config, cache))
+            rows += [equal_row(row, one, test) for one in equals(key, family, model, seen, found.steps)]
         if key == "full" and seed == 0:
             shuffled = step_logits_of(model, clips, shuffle_frames=0).logits[:, -1]
             rows.append(variant(row, "+shuffled", "frames shuffled", shuffled, test))
@@ -102,6 +106,12 @@ def exit_row(row: Row, model: Recogniser, found: Evaluation, test: Manifest) -> 
     s = found.summary
     facts = {"mean_exit_step": s["mean_exit_step"], "steps": s["steps"], "thresholds": model.card.rule.thresholds}
     return variant(row, "+exits", "with exits", found.exit_logits, test, gmacs=s["gmacs"], facts=facts)
+
+
+def equal_row(row: Row, equal: Equal, test: Manifest) -> Row:
+    """A row with the exits that cost what a smaller static network does."""
+    row, words = replace(row, title=TITLES[row.key]), f"exits at the cost of side {equal.side}"
+    return variant(row, f"+as_{equal.static}", words, equal.logits, test, gmacs=equal.gmacs)
 
 
 def today() -> str:
@@ -207,7 +217,8 @@ def measure(root: Path, earlier: dict[str, Any]) -> dict[str, Any]:
     test = read_manifest(dataset("mini"), root, "test")
     split, objects, cache = test.digest(), objects_of(test), root / "cache"
     recipes = {(k, f, s): recipe_of(k, f, s) for f, k, s in product(FAMILIES, RECIPES, SEEDS)}
-    rows = in_order(with_earlier(measured(test, cache), earlier, split, recipes), TITLES, FAMILIES)
+    known = read_manifest(dataset("mini"), root, "calibration")
+    rows = in_order(with_earlier(measured(test, known, cache), earlier, split, recipes), TITLES, FAMILIES)
     return {
         "command": "make bench-mini",
         "split": split,
