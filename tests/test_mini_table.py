@@ -35,7 +35,7 @@ def test_each_recipe_has_a_run_of_its_own_and_starts_from_its_own_family_and_see
     for (_, seed), config in configs.items():
         assert config.train.seed == seed and config.model.glance.backbone == FAMILIES[family]
         starts = {s for s in (config.train.initial_glance, config.train.initial_focus) if s}
-        assert starts <= {str(model_of(key, family, seed)) for key in ("full", "glance")}
+        assert starts <= {str(model_of(key, family, seed)) for key in ("full", "glance", "tiny")}
 
 
 def test_controls_look_as_often_and_at_the_same_cost() -> None:
@@ -88,7 +88,8 @@ def test_exits_at_the_cost_of_a_smaller_network_cost_no_more_and_leave_with_what
     assert [e.static for e in found] == list(EQUALS[key])
     for one in found:
         assert one.side == config_of(one.static).model.glance.side
-        assert one.gmacs < 1.05 * costs_of(GFNet(config_of(one.static).model).eval())[-1]  # 300 of the 400 set them
+        cost = costs_of(GFNet(config_of(one.static).model).eval())[-1]
+        assert 0.9 * cost < one.gmacs <= cost
         places = (steps.logits == one.logits[:, None]).all(-1).int().argmax(1)
         assert one.gmacs == pytest.approx(np.mean([costs_of(model)[place] for place in places]))
         assert torch.equal(steps.logits[torch.arange(400), places], one.logits)

@@ -50,12 +50,19 @@ def _learner(name: str, reward: str, tracks: int) -> tuple[str, ...]:
 
 
 FIRST = "mini_mobilenetv2_gfnet_glance_first"
+TINY = (
+    "name=gfnet_tsm_mobilenetv2_tiny_first",
+    "model.glance.side=32",
+    "train.initial_glance=runs/tsm_mobilenetv2_tiny/model",
+)
 RECIPES = {
     "full": Recipe("full-frame static TSM, side 96", "mini_mobilenetv2_full"),
     "glance": Recipe("glance-side static TSM, side 36", "mini_mobilenetv2_glance"),
+    "tiny": _static("static TSM, side 32", "tiny", 32),
     "smaller": _static("static TSM, side 48", "smaller", 48),
     "small": _static("static TSM at no less cost than GFNet with exits, side 52", "small", 52),
     "gfnet": Recipe("GFNet, glance first", FIRST, cost=0.355),
+    "gfnet_tiny": Recipe("GFNet, glance first, glance of side 32", FIRST, TINY),
     "streaming": Recipe("GFNet, interleaved (streaming)", "mini_mobilenetv2_gfnet", max_drop=0.01),
     "random": Recipe("patches at random", "mini_mobilenetv2_control", _control("random")),
     "centre": Recipe("patches at the centre", "mini_mobilenetv2_control", _control("centre")),

@@ -20,6 +20,8 @@ CLAIMS = (
     ("gfnet+as_smaller", "smaller"),
     ("streaming+as_smaller", "smaller"),
     ("streaming+as_glance", "glance"),
+    ("gfnet_tiny+as_smaller", "smaller"),
+    ("gfnet_tiny+as_glance", "glance"),
     ("gfnet", "oracle"),
     ("gfnet", "random"),
     ("gfnet", "centre"),
