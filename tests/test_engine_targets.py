@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gfnet_video.checkpoint import load
+from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.evaluation.bench import Scores
 from gfnet_video.evaluation.bench_runs import Run
+from tests.clips import encode
 from tools.bare_graphs import other
-from tools.engine_targets import networks, row, seconds
+from tools.engine_targets import in_memory, networks, row, seconds
 
 
 def test_networks_are_what_is_neither_decoding_nor_preprocessing() -> None:
@@ -35,6 +38,16 @@ def test_what_is_no_model_works_so_often_a_clip() -> None:
     seen: list[Path] = []
     ran = other("work", seen.append, 3).run([Path("a"), Path("b")])
     assert seen == [Path("a")] * 3 + [Path("b")] * 3 and ran.clips == 2 and ran.seconds["total"] > 0
+
+
+def test_what_is_in_memory_is_read_once(checkpoint: Path, tmp_path: Path) -> None:
+    clip = encode(tmp_path / "clip.mp4", 20)
+    work = in_memory(TorchEngine(load(checkpoint)))
+    work.run([clip])
+    clip.unlink()
+    ran = work.run([clip])
+    assert ran.clips == 1 and 0 < ran.seconds["glance"] + ran.seconds["focus"] < ran.seconds["total"]
+    assert "decode" not in ran.seconds
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
