@@ -17,6 +17,7 @@ from gfnet_video.evaluation.bench_runs import Run
 from tests.clips import encode
 from tools.bare_graphs import other
 from tools.engine_targets import in_memory, networks, row, seconds
+from tools.exit_overhead import beside_its_looks
 
 
 def test_networks_are_what_is_neither_decoding_nor_preprocessing() -> None:
@@ -48,6 +49,11 @@ def test_what_is_in_memory_is_read_once(checkpoint: Path, tmp_path: Path) -> Non
     ran = work.run([clip])
     assert ran.clips == 1 and 0 < ran.seconds["glance"] + ran.seconds["focus"] < ran.seconds["total"]
     assert "decode" not in ran.seconds
+
+
+def test_the_exit_loop_takes_longer_than_its_looks(checkpoint: Path, tmp_path: Path) -> None:
+    ms, ratios = beside_its_looks(load(checkpoint), [encode(tmp_path / "clip.mp4", 20)], 4, 2)
+    assert ms.shape == ratios.shape == (2,) and (ms > 0).all() and (ratios > 1).all()
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
