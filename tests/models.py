@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from gfnet_video.checkpoint import Card, save
 from gfnet_video.config import Config, LookConfig, ModelConfig, TrainConfig
@@ -65,3 +69,17 @@ def image(backbone: str = "mobilenetv2_050", **changes: object) -> ModelConfig:
     if str(changes.get("aggregator", "gru")) == "cascade":
         kind["aggregator_hidden"] = 0
     return config(backbone, frames=1, looks_per_frame=2, **{**seen, **kind, **changes})
+
+
+@contextmanager
+def counted() -> Iterator[FlopCounterMode]:
+    """torch's own count of what runs inside, but for the resizing of pixels, which nobody counts as a network's."""
+
+    def interpolated(frames: Tensor, side: int, how: str) -> Tensor:
+        assert how == "antialias"
+        size = (side, side)
+        return torch.nn.functional.interpolate(frames.flatten(0, 1), size=size).unflatten(0, frames.shape[:2])
+
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        patch.setattr("gfnet_video.model.resized", interpolated)
+        yield counter

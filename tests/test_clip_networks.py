@@ -11,7 +11,6 @@ import torch
 from pytorchvideo.models.resnet import create_resnet
 from pytorchvideo.models.x3d import create_x3d
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 import gfnet_video as gf
 from gfnet_video.checkpoint import Card, load, save
@@ -162,9 +161,9 @@ def test_the_frames_of_a_clip_are_seen_together_and_in_order() -> None:
 def test_macs_are_those_of_the_looks(aggregator: str, glance: str) -> None:
     changes = {} if glance == "mobilenetv2_050" else {"glance": look(glance, 40)}
     model = made(torch.float32, aggregator=aggregator, **changes)
-    with torch.inference_mode(), FlopCounterMode(display=False) as first:
+    with models.counted() as first:
         model.aggregate(None, glance=model.glance(models.frames(1, GLANCES))[0])
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with models.counted() as counter:
         model(models.frames(1, LOOKS), glance_frames=models.frames(1, GLANCES))
     spent = [c.get_total_flops() / 2e9 for c in (first, counter)]
     assert costs_of(model) == pytest.approx(spent, rel=1e-9)

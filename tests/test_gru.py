@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from gfnet_video.checkpoint import Card, load, save
 from gfnet_video.config import Config, StageConfig, TrainConfig
@@ -142,7 +141,7 @@ def test_its_macs_are_counted_once_a_look(order: str) -> None:
     model = made(order)
     macs = count_macs(model)
     assert macs.aggregate + macs.gather > 0
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with models.counted() as counter:
         model(models.frames(1))
     expected = counter.get_total_flops() / 2e9
     assert macs.of(looked(model.config, model.steps - 1)) == pytest.approx(expected, rel=1e-9)

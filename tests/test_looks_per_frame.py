@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 import gfnet_video as gf
 from gfnet_video.checkpoint import Card, load, save
@@ -123,7 +122,7 @@ def test_two_looks_at_a_frame_are_looks_at_a_frame_that_is_shown_twice() -> None
 def test_macs_are_those_of_the_looks(order: str, aggregator: str, where: str) -> None:
     model = made(order, aggregator=aggregator, where=where)
     macs = count_macs(model)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with models.counted() as counter:
         model(models.frames(1, FRAMES))
     spent = macs.of(looked(model.config, model.steps - 1))
     assert spent == pytest.approx(counter.get_total_flops() / 2e9, rel=1e-9)

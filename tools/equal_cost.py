@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +18,7 @@ from tools.mini_runs import config_of
 # Of each GFNet the static networks that cost what it can be made to cost: glance first spends a glance-side network,
 # whose accuracy it then has, before its first patch.
 EQUALS = {"streaming": ("glance", "smaller"), "gfnet": ("smaller", "small"), "gfnet_tiny": ("glance", "smaller")}
-STRETCHED = tuple(1.2 - 0.02 * i for i in range(21))  # budgets tried, as parts of the cost
+STRETCHED = tuple(0.8 + 0.0125 * i for i in range(32))  # budgets, as parts of the cost
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,16 @@ def equals(key: str, family: str, model: Recogniser, known: StepLogits, asked: S
     for static in EQUALS.get(key, ()):
         config = config_of(static, family).model
         cost = costs_of(GFNet(config).eval())[-1]
-        for stretched in STRETCHED:
+
+        def exits(stretched: float, cost: float = cost) -> Tensor:
             rule = calibrate(known.logits, known.labels, Budget(stretched * cost), costs).rule
-            exits = rule.exits(asked.logits)
-            gmacs = float(torch.tensor(costs)[exits].mean())
-            if gmacs <= cost:
-                left = asked.logits[torch.arange(len(exits)), exits]
-                found.append(Equal(static, config.glance.side, left, gmacs))
-                break
+            return rule.exits(asked.logits)
+
+        def gmacs(stretched: float) -> float:
+            return float(torch.tensor(costs)[exits(stretched)].mean())
+
+        most = STRETCHED[bisect_right(STRETCHED, cost, key=gmacs) - 1]
+        stops = exits(most)
+        left = asked.logits[torch.arange(len(stops)), stops]
+        found.append(Equal(static, config.glance.side, left, float(torch.tensor(costs)[stops].mean())))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
 import torch
@@ -23,7 +24,7 @@ def resized(frames: Tensor, side: int, how: str = "antialias") -> Tensor:
     flat = frames.flatten(0, 1)
     if how == "antialias":
         wide = torch.promote_types(flat.dtype, torch.float32)
-        with torch.autocast(flat.device.type, enabled=False):
+        with _as_it_is(flat.device.type):
             small = by_bands(flat, _bands_like(flat.shape[-1], side, wide, flat.device)).to(flat.dtype)
     else:
         small = F.interpolate(flat, size=(side, side), mode=how, align_corners=None if how == "nearest" else True)
@@ -44,7 +45,7 @@ def bands_of(side: int, to: int, dtype: torch.dtype = torch.float32) -> Bands:
     The matrix is zero but near its diagonal: in bands of so many cells most of it is left out. At least two bands:
     openvino 2026.4 fails to fuse a lone matrix product with the multiplication after it.
     """
-    whole = torch.eye(side, dtype=dtype)[None, None]
+    whole = torch.eye(side, dtype=dtype, device="cpu")[None, None]
     smaller = F.interpolate(whole, size=(to, side), mode="bilinear", antialias=True, align_corners=False)
     bands = []
     for rows in smaller[0, 0].chunk(max(2, -(-to // BAND))):  # (new,side)
@@ -52,6 +53,11 @@ def bands_of(side: int, to: int, dtype: torch.dtype = torch.float32) -> Bands:
         old = slice(int(used[0]), int(used[-1]) + 1)
         bands.append((old, rows[:, old].clone()))
     return tuple(bands)
+
+
+def _as_it_is(device: str) -> AbstractContextManager[object]:
+    """No autocast, on devices that have one; meta has none."""
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 @lru_cache(maxsize=32)

@@ -109,11 +109,9 @@ def test_a_confidence_that_is_none_is_refused(checkpoint: Path, clip: Path) -> N
 
 def test_macs_are_those_of_the_networks(checkpoint: Path, clip: Path) -> None:
     """GMACs counted by torch's own counter over the same looks."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     model = gf.load(checkpoint)
     found = gf.predict(model, clip)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with models.counted() as counter:
         model(whole(model, clip))
     assert found.gmacs == pytest.approx(counter.get_total_flops() / 2e9, rel=0.02)
 

@@ -39,6 +39,12 @@ def test_autocast_does_not_round_the_frames() -> None:
     assert torch.equal(small, resized(x, 36))
 
 
+def test_on_the_meta_device_only_shapes_are_made() -> None:
+    with torch.device("meta"):
+        small = resized(torch.zeros(1, 2, 3, 90, 90), 40)
+    assert small.shape == (1, 2, 3, 40, 40) and small.device.type == "meta"
+
+
 def test_half_precision_is_resized_in_float32() -> None:
     x = frames(96, torch.bfloat16)
     assert torch.equal(resized(x, 36), resized(x.float(), 36).bfloat16())
