@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ TITLES = {key: recipe.title for key, recipe in RECIPES.items()} | {
 }
 
 
+@cache
 def config_of(key: str, family: str = "mobilenetv2", seed: int = 0) -> Config:
     """The config of a recipe on a backbone family from a seed."""
     recipe = RECIPES[key]
