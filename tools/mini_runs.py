@@ -27,7 +27,8 @@ class Recipe:
 
     Its exits, found on the calibration split: proven to harm at most `max_drop` of clips, or the best that cost at most
     `cost` of the full-frame network on average; it has none where both are 0. A cost of 0.355 is a third on dev's
-    digits over other photographs, whose clips exit sooner.
+    digits over other photographs, whose clips exit sooner; one of 0.3 is 28 % there, and for a glance of side 32 more
+    brings nothing.
     """
 
     title: str
@@ -63,7 +64,7 @@ RECIPES = {
     "smaller": _static("static TSM, side 48", "smaller", 48),
     "small": _static("static TSM at no less cost than GFNet with exits, side 52", "small", 52),
     "gfnet": Recipe("GFNet, glance first", FIRST, cost=0.355),
-    "gfnet_tiny": Recipe("GFNet, glance first, glance of side 32", FIRST, TINY),
+    "gfnet_tiny": Recipe("GFNet, glance first, glance of side 32", FIRST, TINY, cost=0.3),
     "streaming": Recipe("GFNet, interleaved (streaming)", "mini_mobilenetv2_gfnet", max_drop=0.01),
     "random": Recipe("patches at random", "mini_mobilenetv2_control", _control("random")),
     "centre": Recipe("patches at the centre", "mini_mobilenetv2_control", _control("centre")),

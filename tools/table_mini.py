@@ -41,6 +41,7 @@ from tools.mini_table import claims, closed, markdown
 
 CELLS = 8  # the position-only guess sees in which of 8 x 8 cells the mover's centre lies
 TIMED, BATCH, ROUNDS = 128, 16, 9
+WITH_EXITS = ("gfnet", "gfnet_tiny")  # what is timed beside the full-frame network
 FOUND = Path("docs/mini.json")
 
 
@@ -139,24 +140,25 @@ def objects_of(test: Manifest) -> np.ndarray:
 
 
 def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
-    """Milliseconds a clip of each family's full-frame TSM and of its GFNet with exits executed, taking turns.
+    """Milliseconds a clip of each family's full-frame TSM and of its GFNets with exits executed, taking turns.
 
     Eager float32 in batches, networks alone; each ratio is between neighbours in time.
     """
     found = []
     for family in FAMILIES:
-        folders = [model_of(key, family, 0) for key in ("full", "gfnet")]
-        if not all((f / "config.json").is_file() for f in folders):
+        keys = [k for k in ("full", *WITH_EXITS) if (model_of(k, family, 0) / "config.json").is_file()]
+        if keys[:1] != ["full"] or len(keys) < 2:
             continue
-        models = [folded(load(f)) for f in folders]
+        models = [folded(load(model_of(key, family, 0))) for key in keys]
         clips = open_clips(test, models[0].config, cache)
         pixels = torch.stack([clips.read(i) for i in range(min(TIMED, len(clips)))])
         rounds = in_turns(models, pixels, BATCH)
-        full, gfnet = ([r[i] for r in rounds] for i in (0, 1))
-        ratio = statistics.median(g / f for f, g in rounds)
-        medians = {"full_ms": statistics.median(full), "gfnet_ms": statistics.median(gfnet)}
-        of = {"family": family, "recipe": recipe_of("gfnet", family, 0), "date": today(), **machine()}
-        found.append(of | {"clips": len(pixels), "batch": BATCH, **medians, "ratio": ratio, "rounds": rounds})
+        for i, key in list(enumerate(keys))[1:]:
+            pairs = [[r[0], r[i]] for r in rounds]
+            full, gfnet = (statistics.median(p[side] for p in pairs) for side in (0, 1))
+            of = {"family": family, "key": key, "recipe": recipe_of(key, family, 0), "date": today(), **machine()}
+            timed = {"full_ms": full, "gfnet_ms": gfnet, "ratio": statistics.median(g / f for f, g in pairs)}
+            found.append(of | {"clips": len(pixels), "batch": BATCH, **timed, "rounds": pairs})
     return found
 
 
@@ -168,10 +170,10 @@ def in_turns(models: list[Recogniser], pixels: torch.Tensor, batch: int) -> list
 
 
 def earlier_times(now: list[dict[str, Any]], earlier: dict[str, Any]) -> list[dict[str, Any]]:
-    """Times of an earlier docs/mini.json, of families not timed anew and recipes that still hold."""
-    known = {t["family"] for t in now}
-    old = (t for t in earlier.get("times", []) if t["family"] not in known)
-    return now + [t for t in old if t.get("recipe") == recipe_of("gfnet", t["family"], 0)]
+    """Times of an earlier docs/mini.json, of networks not timed anew and recipes that still hold."""
+    known = {(t["family"], t["key"]) for t in now}
+    old = (t for t in earlier.get("times", []) if (t["family"], t.get("key")) not in known)
+    return now + [t for t in old if "key" in t and t["recipe"] == recipe_of(t["key"], t["family"], 0)]
 
 
 def machine() -> dict[str, Any]:
@@ -200,7 +202,7 @@ def footnote(result: dict[str, Any]) -> str:
     days = sorted({r["date"] for r in result["rows"]})
     when = " to ".join(dict.fromkeys((days[0], days[-1])))
     ran = "; ".join(
-        f"{t['family']} {t['full_ms']:.1f} ms full frame, {t['gfnet_ms']:.1f} ms GFNet with exits ({t['ratio']:.2f}; "
+        f"{t['family']} {t['full_ms']:.1f} ms full frame, {t['gfnet_ms']:.1f} ms {TITLES[t['key']]} ({t['ratio']:.2f}; "
         f"{t['cpu']}, {t['threads']} threads, torch {t['torch']}, {t['date']})"
         for t in result["times"]
     )
