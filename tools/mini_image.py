@@ -31,7 +31,8 @@ from gfnet_video.evaluation.evaluate import Evaluation, evaluate
 from gfnet_video.evaluation.metrics import answers
 from gfnet_video.files import write_text
 from gfnet_video.nn.folding import folded
-from tools.table_mini import TIMED, in_turns, into_readme, machine, today
+from tools.mini_times import TIMED, in_turns, machine, today
+from tools.table_mini import into_readme
 from tools.train_mini import find_exits, run
 
 COMMAND = "make mini-image"

@@ -15,6 +15,8 @@ from typing import Any
 
 from gfnet_video.cli.train import config_path
 from gfnet_video.config import Config, LookConfig, load_config
+from gfnet_video.engines.macs import costs_of
+from gfnet_video.model import GFNet
 
 RUNS = Path("runs")
 FAMILIES = {"mobilenetv2": "mobilenetv2_100", "efficientnet_lite0": "tf_efficientnet_lite0"}
@@ -106,6 +108,12 @@ def config_of(key: str, family: str = "mobilenetv2", seed: int = 0) -> Config:
         model=replace(model, glance=_on(model.glance, family), focus=focus),
         train=replace(train, seed=seed, initial_glance=glance_from, initial_focus=focus_from),
     )
+
+
+@cache
+def cost_of(key: str, family: str = "mobilenetv2") -> float:
+    """GMACs of a clip that a recipe's network takes all looks at."""
+    return costs_of(GFNet(config_of(key, family).model).eval())[-1]
 
 
 def model_of(key: str, family: str, seed: int) -> Path:

@@ -8,9 +8,7 @@ measured by the same code; exits are executed.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -28,8 +26,6 @@ from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.truth import known_of, true_places
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.evaluate import Evaluation, evaluate
-from gfnet_video.evaluation.exit_timing import time_round
-from gfnet_video.evaluation.machine import processor
 from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.nn.exit_rule import ExitRule
@@ -38,10 +34,9 @@ from tools.equal_cost import EQUALS, Equal, equals
 from tools.mini_rows import MOTIONS, Row, in_order, parts, plain, with_earlier
 from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, SEEDS, TITLES, model_of, recipe_of
 from tools.mini_table import claims, closed, markdown
+from tools.mini_times import BATCH, earlier_times, times, today
 
 CELLS = 8  # the position-only guess sees in which of 8 x 8 cells the mover's centre lies
-TIMED, BATCH, ROUNDS = 128, 16, 9
-WITH_EXITS = ("gfnet", "gfnet_tiny")  # what is timed beside the full-frame network
 FOUND = Path("docs/mini.json")
 
 
@@ -115,10 +110,6 @@ def equal_row(row: Row, equal: Equal, test: Manifest) -> Row:
     return variant(row, f"+as_{equal.static}", words, equal.logits, test, gmacs=equal.gmacs)
 
 
-def today() -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime())
-
-
 def position_guess(train: Manifest, test: Manifest) -> float:
     """Motion accuracy in points of naive Bayes on the mover's true place in one frame, at its best frame."""
     seen, asked = (
@@ -137,47 +128,6 @@ def objects_of(test: Manifest) -> np.ndarray:
     """(N,) one number for each handwritten digit that moves: several clips show the same."""
     objects: np.ndarray = test.labels // MOTIONS * 1_000_000 + known_of(test, "instance").astype(int)
     return objects
-
-
-def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
-    """Milliseconds a clip of each family's full-frame TSM and of its GFNets with exits executed, taking turns.
-
-    Eager float32 in batches, networks alone; each ratio is between neighbours in time.
-    """
-    found = []
-    for family in FAMILIES:
-        keys = [k for k in ("full", *WITH_EXITS) if (model_of(k, family, 0) / "config.json").is_file()]
-        if keys[:1] != ["full"] or len(keys) < 2:
-            continue
-        models = [folded(load(model_of(key, family, 0))) for key in keys]
-        clips = open_clips(test, models[0].config, cache)
-        pixels = torch.stack([clips.read(i) for i in range(min(TIMED, len(clips)))])
-        rounds = in_turns(models, pixels, BATCH)
-        for i, key in list(enumerate(keys))[1:]:
-            pairs = [[r[0], r[i]] for r in rounds]
-            full, gfnet = (statistics.median(p[side] for p in pairs) for side in (0, 1))
-            of = {"family": family, "key": key, "recipe": recipe_of(key, family, 0), "date": today(), **machine()}
-            timed = {"full_ms": full, "gfnet_ms": gfnet, "ratio": statistics.median(g / f for f, g in pairs)}
-            found.append(of | {"clips": len(pixels), "batch": BATCH, **timed, "rounds": pairs})
-    return found
-
-
-def in_turns(models: list[Recogniser], pixels: torch.Tensor, batch: int) -> list[list[float]]:
-    """Milliseconds a clip of each model with its exits executed, `batch` at a time, round by round."""
-    turns = range(ROUNDS + 1)
-    _, *rounds = [[time_round(m, pixels, None, m.card.rule, batch)[0] for m in models] for _ in turns]  # 0 warms up
-    return rounds
-
-
-def earlier_times(now: list[dict[str, Any]], earlier: dict[str, Any]) -> list[dict[str, Any]]:
-    """Times of an earlier docs/mini.json, of networks not timed anew and recipes that still hold."""
-    known = {(t["family"], t["key"]) for t in now}
-    old = (t for t in earlier.get("times", []) if (t["family"], t.get("key")) not in known)
-    return now + [t for t in old if "key" in t and t["recipe"] == recipe_of(t["key"], t["family"], 0)]
-
-
-def machine() -> dict[str, Any]:
-    return {"cpu": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
 
 
 def without_networks(test: Manifest, root: Path) -> dict[str, dict[str, float]]:

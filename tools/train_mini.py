@@ -23,14 +23,12 @@ from gfnet_video.config import Config
 from gfnet_video.datasets.annotations import read_manifest
 from gfnet_video.datasets.catalog import dataset, root_of
 from gfnet_video.datasets.source import CatalogSource
-from gfnet_video.engines.macs import costs_of
 from gfnet_video.errors import GFNetVideoError
 from gfnet_video.evaluation.calibration import Budget, Risk
 from gfnet_video.evaluation.session import calibrate_folder
-from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.session import train_session
-from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, STATIC, config_of
+from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, STATIC, config_of, cost_of
 
 DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen them
 
@@ -47,7 +45,7 @@ def exits_of(key: str, family: str = "mobilenetv2") -> Risk | Budget | None:
     """What a recipe's exits must reach, None where it has none."""
     recipe = RECIPES[key]
     if recipe.cost:
-        return Budget(recipe.cost * costs_of(GFNet(config_of("full", family).model).eval())[-1])
+        return Budget(recipe.cost * cost_of("full", family))
     return Risk(recipe.max_drop, confidence=0.95) if recipe.max_drop else None
 
 
