@@ -35,7 +35,7 @@ def test_each_recipe_has_a_run_of_its_own_and_starts_from_its_own_family_and_see
     for (_, seed), config in configs.items():
         assert config.train.seed == seed and config.model.glance.backbone == FAMILIES[family]
         starts = {s for s in (config.train.initial_glance, config.train.initial_focus) if s}
-        assert starts <= {str(model_of(key, family, seed)) for key in ("full", "glance", "tiny")}
+        assert starts <= {str(model_of(key, family, seed)) for key in ("full", "glance", "glance_long", "tiny")}
 
 
 def test_controls_look_as_often_and_at_the_same_cost() -> None:
@@ -68,7 +68,8 @@ def test_a_claim_has_a_column_for_each_family_that_makes_some() -> None:
     rows += [row("gfnet", 340, family="b")]
     apart = claims(rows, OBJECTS)
     gap = [{"family": "b", "percent": 80.4, "low": 70.0, "high": 90.0, "seeds": [0]}]
-    result = {"rows": [plain(r) for r in rows], "without_networks": {}, "differences": apart, "gap_closed": gap}
+    kept = {"rows": [plain(r) for r in rows], "differences": apart, "gap_closed": gap}
+    result = kept | {"without_networks": {}, "times": []}
     lines = markdown(result).splitlines()
     assert "| difference in class accuracy, points (95 % interval) | a | b |" in lines
     (against_full,) = (line for line in lines if line.startswith("| the gfnet+exits - the full |"))
@@ -100,9 +101,10 @@ def test_the_table_is_put_between_its_marks_however_often(tmp_path: Path) -> Non
     rows = [row("full", 360, gmacs=0.4), row("full", 380, seed=1, gmacs=0.4), row("gfnet", 360)]
     guesses = {"chance": parts(np.zeros(400, int), LABELS), "place": {"motion": 27.1}}
     apart = claims(rows, OBJECTS)
-    table = markdown(
-        {"rows": [plain(r) for r in rows], "without_networks": guesses, "differences": apart, "gap_closed": []}
-    )
+    timed = {"family": "f", "key": "gfnet", "engine": "openvino", "gfnet_ms": 1.26, "full_ms": 4.0, "ratio": 0.314}
+    told = {"without_networks": guesses, "differences": apart, "gap_closed": [], "times": [timed]}
+    table = markdown({"rows": [plain(r) for r in rows]} | told)
+    assert "| f: GFNet, glance first | openvino | 1.3 | 4.0 | 0.31 |" in table
     assert "| chance | 2.5 | 10.0 | 25.0 |  |  |" in table and "| place |  |  | 27.1 |  |  |" in table
     assert "| the full | 90.0, 95.0 | 92.5 | 100.0 | 0.400 | 100 % |" in table
     assert "| the gfnet | 90.0 | 90.0 | 100.0 | 0.100 | 25 % |" in table

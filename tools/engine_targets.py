@@ -43,6 +43,7 @@ from gfnet_video.evaluation.machine import machine_of
 from gfnet_video.inference.batch import run_batch
 from gfnet_video.inference.reading import in_order
 from gfnet_video.inference.runner import claimed_frames, frames, indices_of, open_video
+from gfnet_video.inference.under_way import Pulled, in_seats
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.nn.folding import folded
 from tools.bare_graphs import DEEP, WIDE, bare, other, products
@@ -86,20 +87,27 @@ def decoded(config: ModelConfig, path: Path) -> list[np.ndarray]:
         return list(in_order(video, indices_of(config, claimed_frames(video))[0]))
 
 
-def in_memory(engine: Engine, chunk: int = 1) -> Contender:
-    """All looks at clips whose frames are in memory: a decoder works on in threads of its own, beside what is timed."""
+def in_memory(engine: Engine, chunk: int = 1, *, seats: int = 0) -> Contender:
+    """Clips whose frames are in memory: a decoder works on in threads of its own, beside what is timed. All looks at
+    one after the other, or with exits so many at a time."""
     held: dict[Path, list[np.ndarray]] = {}
+    about = engine.about
 
     def run(paths: Sequence[Path]) -> Run:
         for path in (p for p in paths if p not in held):
-            held[path] = [engine.cut(pixels)[None] for pixels in decoded(engine.about.config, path)]
+            held[path] = [engine.cut(pixels) for pixels in decoded(about.config, path)]
         spent, began = defaultdict[str, float](float), perf_counter()
-        for path in paths:
-            deque(engine.walk(iter(held[path]), chunk=chunk, seconds=spent), maxlen=0)
+        if seats:
+            clips = (Pulled(about.config, about.rule, len(held[p]), frames=iter(held[p])) for p in paths)
+            deque(in_seats(engine, clips, seats, spent), maxlen=0)
+        for path in [] if seats else paths:
+            deque(engine.walk((one[None] for one in held[path]), chunk=chunk, seconds=spent), maxlen=0)
         spent["total"] = perf_counter() - began
         return Run(len(paths), spent, 0.0, 0)
 
-    return Contender(f"{engine.name} {engine.about.precision}", "gfnet", engine.name, 1, chunk, run)
+    return Contender(
+        f"{engine.name} {about.precision}", "gfnet", engine.name, max(1, seats), chunk, run, seats=bool(seats)
+    )
 
 
 def seconds(score: Scores, *parts: str) -> np.ndarray:
@@ -141,24 +149,28 @@ def full_frame(at: Bench) -> Rows:
 
 
 def with_exits(at: Bench) -> Rows:
-    """b: what the exit loop adds to the looks that it takes."""
-    turns = [contender(e, exits=True) for e in at.engines(load(DEFAULT_MODEL), "onnxruntime")]
-    (score,) = bench(turns, sorted(CLIPS.glob("*.webm")), LIGHT * at.rounds, TOLD)
-    what = f"bundled model, exits, onnxruntime: {1000 * np.median(networks(score)):.2f} ms a clip beside its looks"
-    alone = row("b", what, "<= 1.15", networks(score) / seconds(score, *LOOKS.values()))
-    return [alone, *(_side_by_side(name, LIGHT * at.rounds) for name in (DEFAULT_MODEL, GLANCE_FIRST))]
+    """b: what the exit loop adds to the looks that it takes: one clip at a time, and many, where one that exits gives
+    its seat to the next."""
+    rows, paths, rounds = Rows(), sorted(CLIPS.glob("*.webm")), LIGHT * at.rounds
+    for name in (DEFAULT_MODEL, GLANCE_FIRST):
+        model = load(name)
+        engines = at.engines(model, "onnxruntime", "openvino")
+        alone = bench([contender(e, exits=True) for e in engines], paths, rounds, TOLD)
+        many = bench([in_memory(e, seats=SEATS) for e in engines], paths * MANY, rounds, TOLD)
+        found = [(s.contender, networks(s), seconds(s, *LOOKS.values())) for s in (*alone, *many)]
+        rows += [_beside(f"{name}, {c.name}, batch {c.batch}", total, own) for c, total, own in found]
+        rows.append(_beside(f"{name}, torch, batch {SEATS}", *beside_its_looks(model, paths, rounds)))
+    return rows
 
 
-def _side_by_side(name: str, rounds: int) -> dict[str, Any]:
-    """b: in batches, where a clip that exits gives its place to the next."""
-    ms, ratios = beside_its_looks(load(name), sorted(CLIPS.glob("*.webm")), rounds)
-    what = f"{name}, exits, torch, batch {SEATS}: {np.median(ms):.2f} ms a clip beside its looks"
-    return row("b", what, "<= 1.15", ratios)
+def _beside(who: str, total: np.ndarray, looks: np.ndarray) -> dict[str, Any]:
+    """b: of a model with its exits, seconds a clip in all, and in its looks."""
+    return row("b", f"{who}: {1000 * np.median(total):.2f} ms a clip beside its looks", "<= 1.15", total / looks)
 
 
 def beside_its_looks(model: Recogniser, paths: Sequence[Path], rounds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Milliseconds a clip (rounds,) of a model with its exits, SEATS clips at a time, each of them MANY times; and how
-    many times its looks' own that is (rounds,). After a round that warms up."""
+    """Seconds a clip (rounds,) of a model with its exits, SEATS clips at a time, each of them MANY times; and those in
+    its looks (rounds,). After a round that warms up."""
     model = folded(model)
     clips = torch.stack([torch.cat(list(frames(model, path))) for path in paths] * MANY)
     found = np.empty((rounds + 1, 2))
@@ -166,9 +178,9 @@ def beside_its_looks(model: Recogniser, paths: Sequence[Path], rounds: int) -> t
         spent, began = defaultdict[str, float](float), perf_counter()
         with timed_looks(model, spent):
             run_batch(model, clips, model.card.rule, seats=SEATS)
-        total = perf_counter() - began
-        found[number] = 1000 * total / len(clips), total / sum(spent.values())
-    return found[1:, 0], found[1:, 1]
+        found[number] = perf_counter() - began, sum(spent.values())
+    total, looks = found[1:].T / len(clips)
+    return total, looks
 
 
 def small_looks(at: Bench) -> Rows:

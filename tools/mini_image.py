@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from gfnet_video.evaluation.evaluate import Evaluation, evaluate
 from gfnet_video.evaluation.metrics import answers
 from gfnet_video.files import write_text
 from gfnet_video.nn.folding import folded
-from tools.mini_times import TIMED, in_turns, machine, today
+from tools.mini_times import TIMED, eager, in_turns, machine, today
 from tools.table_mini import into_readme
 from tools.train_mini import find_exits, run
 
@@ -87,7 +88,7 @@ def difference(name: str, gfnet: Evaluation, full: Evaluation, test: Manifest) -
 
 def times(models: list[Recogniser], pixels: torch.Tensor, batch: int) -> dict[str, Any]:
     """Milliseconds a picture of the networks, `batch` at a time, taking turns; each ratio is of neighbours in time."""
-    rounds, found = in_turns(models, pixels, batch), []
+    rounds, found = in_turns([partial(eager, model, pixels, batch) for model in models]), []
     for i, name in enumerate(GFNETS.values(), 1):
         ratios = [r[i] / r[0] for r in rounds]
         spread = {"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}

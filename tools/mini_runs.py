@@ -59,14 +59,22 @@ TINY = (
     "model.glance.side=32",
     "train.initial_glance=runs/tsm_mobilenetv2_tiny/model",
 )
+GLANCE_LONG = ("name=tsm_mobilenetv2_glance_long", "train.stages.0.epochs=16")
+LONG = (
+    "name=gfnet_tsm_mobilenetv2_long_first",
+    "train.initial_glance=runs/tsm_mobilenetv2_glance_long/model",
+    "train.stages.1.epochs=8",
+)
 RECIPES = {
     "full": Recipe("full-frame static TSM, side 96", "mini_mobilenetv2_full"),
     "glance": Recipe("glance-side static TSM, side 36", "mini_mobilenetv2_glance"),
+    "glance_long": Recipe("glance-side static TSM, side 36, twice as long", "mini_mobilenetv2_glance", GLANCE_LONG),
     "tiny": _static("static TSM, side 32", "tiny", 32),
     "smaller": _static("static TSM, side 48", "smaller", 48),
     "small": _static("static TSM at no less cost than GFNet with exits, side 52", "small", 52),
     "gfnet": Recipe("GFNet, glance first", FIRST, cost=0.355),
     "gfnet_tiny": Recipe("GFNet, glance first, glance of side 32", FIRST, TINY, cost=0.3),
+    "gfnet_long": Recipe("GFNet, glance first, glance and focus learned twice as long", FIRST, LONG, cost=0.355),
     "streaming": Recipe("GFNet, interleaved (streaming)", "mini_mobilenetv2_gfnet", max_drop=0.01),
     "random": Recipe("patches at random", "mini_mobilenetv2_control", _control("random")),
     "centre": Recipe("patches at the centre", "mini_mobilenetv2_control", _control("centre")),

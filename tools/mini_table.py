@@ -10,6 +10,7 @@ import numpy as np
 
 from gfnet_video.evaluation.bootstrap import closed_interval, paired_interval
 from tools.mini_rows import Row
+from tools.mini_runs import TITLES
 
 # (of, against): what the table claims, each in every family
 CLAIMS = (
@@ -92,7 +93,19 @@ def markdown(result: dict[str, Any]) -> str:
         lines.append(f"| **{family}** | | | | | |")
         full = next((r["gmacs"] for r in mine if r["key"] == "full"), None)
         lines += [_line(seeds[0]["name"], seeds, full) for seeds in _by("key", mine).values()]
-    return "\n".join([*lines, "", *_differences(result)]) + "\n"
+    return "\n".join([*lines, "", *_differences(result), *_times(result["times"])]) + "\n"
+
+
+def _times(times: list[dict[str, Any]]) -> list[str]:
+    """Lines of what was timed: a row for each network on each engine."""
+    if not times:
+        return []
+    lines = ["", "| exits executed | engine | ms a clip | full frame | of it |", "| --- | --- | ---: | ---: | ---: |"]
+    return lines + [
+        f"| {t['family']}: {TITLES[t['key']]} | {t['engine']} | {t['gfnet_ms']:.1f} | {t['full_ms']:.1f} "
+        f"| {t['ratio']:.2f} |"
+        for t in times
+    ]
 
 
 def _differences(result: dict[str, Any]) -> list[str]:

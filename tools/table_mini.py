@@ -147,19 +147,20 @@ def into_readme(path: Path, command: str, table: str, foot: str) -> None:
     write_text(path, f"{head}{begin}{table}\n{foot}\n{end}{rest.split(end, 1)[1]}")
 
 
+def timed_on(times: list[dict[str, Any]]) -> str:
+    """On what and when networks were timed."""
+    how = [f"{t['cpu']}, {t['threads']} threads, torch {t['torch']}, {t['date']}" for t in times]
+    return "; ".join(dict.fromkeys(how)) or "not timed"
+
+
 def footnote(result: dict[str, Any]) -> str:
     """How and where it was measured, in a few lines."""
     days = sorted({r["date"] for r in result["rows"]})
     when = " to ".join(dict.fromkeys((days[0], days[-1])))
-    ran = "; ".join(
-        f"{t['family']} {t['full_ms']:.1f} ms full frame, {t['gfnet_ms']:.1f} ms {TITLES[t['key']]} ({t['ratio']:.2f}; "
-        f"{t['cpu']}, {t['threads']} threads, torch {t['torch']}, {t['date']})"
-        for t in result["times"]
-    )
     return (
         f"*Measured by `make bench-mini` on {result['clips']:,} clips, {when}. "
         "Intervals: paired bootstrap over the digits that move. "
-        f"A clip, networks, batch {BATCH}, eager, exits executed, seed 0: {ran or 'not timed'}. "
+        f"Milliseconds: networks, {BATCH} clips at a time, exits executed, seed 0; {timed_on(result['times'])}. "
         "docs/mini.json holds all figures, each with its day.*"
     )
 

@@ -85,7 +85,12 @@ class Engine(Protocol):
         ...
 
     def look(
-        self, frames: np.ndarray, memories: Sequence[Any], *, centres: np.ndarray | None = None
+        self,
+        frames: np.ndarray,
+        memories: Sequence[Any],
+        *,
+        centres: np.ndarray | None = None,
+        seconds: Seconds | None = None,
     ) -> tuple[list[Any], np.ndarray, np.ndarray | None]:
         """Look at one more frame (B,3,S,S) uint8 of each of B clips, which need not be equally far.
 
@@ -97,13 +102,13 @@ class Engine(Protocol):
         """
         ...
 
-    def glances(self, clips: np.ndarray) -> tuple[list[Any], np.ndarray, Any]:
+    def glances(self, clips: np.ndarray, *, seconds: Seconds | None = None) -> tuple[list[Any], np.ndarray, Any]:
         """Glance at whole clips (B,T,3,S,S) uint8 of a model that glances first: a memory of each for `look`, the
         video-level logits (B,K), and the maps (B,...) for `plan`, None where it needs none.
         """
         ...
 
-    def plan(self, maps: Any, clips: int) -> np.ndarray:
+    def plan(self, maps: Any, clips: int, *, seconds: Seconds | None = None) -> np.ndarray:
         """The centres (clips,F,2) of all patches of clips, from their maps as `glances` gave them."""
         ...
 

@@ -60,7 +60,7 @@ class Exported:
         """As Engine says."""
         config = self.about.config
         chunk = chunk if config.temporal == "causal" else sys.maxsize
-        walk = Walk(self, chunk, defaultdict(float) if seconds is None else seconds)
+        walk = Walk(self, chunk, seconds)
         forced = fixed_centres(config) if centres is None else centres.astype(np.float32, copy=False)
         if config.glances_first:
             yield from walk.glance_first(frames, glance_frames, forced)
@@ -71,17 +71,22 @@ class Exported:
         self, frame: np.ndarray, memory: Memory | None = None, *, seconds: Seconds | None = None
     ) -> tuple[Memory, Turn]:
         """As Engine says."""
-        walk = Walk(self, 1, defaultdict(float) if seconds is None else seconds)
+        walk = Walk(self, 1, seconds)
         memory = looked(walk, _checked(frame, self.about.config.frame_side)[:, None], memory or Memory())
         logits, centres = said(walk, memory), memory.kept[-1].centres
         index = len(memory.kept) * self.about.config.looks_per_frame - 1
         return memory, Turn(index, logits, None if centres is None else centres[:, -1])
 
     def look(
-        self, frames: np.ndarray, memories: Sequence[Arrays | None], *, centres: np.ndarray | None = None
+        self,
+        frames: np.ndarray,
+        memories: Sequence[Arrays | None],
+        *,
+        centres: np.ndarray | None = None,
+        seconds: Seconds | None = None,
     ) -> tuple[list[Arrays], np.ndarray, np.ndarray | None]:
         """As Engine says."""
-        walk, config = Walk(self, 1, defaultdict(float)), self.about.config
+        walk, config = Walk(self, 1, seconds), self.about.config
         group, where = _checked(frames, config.frame_side)[:, None], None
         if config.glances_first:
             assert centres is not None
@@ -97,22 +102,25 @@ class Exported:
             where = each_its_own(at[:, 0], len(group))
         return apart(state, len(group)), logits[0], where
 
-    def glances(self, clips: np.ndarray) -> tuple[list[Arrays], np.ndarray, np.ndarray | None]:
+    def glances(
+        self, clips: np.ndarray, *, seconds: Seconds | None = None
+    ) -> tuple[list[Arrays], np.ndarray, np.ndarray | None]:
         """As Engine says."""
         _checked(clips[:, 0], self.about.config.frame_side)
-        state, logits, maps = glanced(Walk(self, 1, defaultdict(float)), clips)
+        state, logits, maps = glanced(Walk(self, 1, seconds), clips)
         return apart(state, len(clips)), logits, maps
 
-    def plan(self, maps: np.ndarray | None, clips: int) -> np.ndarray:
+    def plan(self, maps: np.ndarray | None, clips: int, *, seconds: Seconds | None = None) -> np.ndarray:
         """As Engine says."""
-        return centres_of(Walk(self, 1, defaultdict(float)), maps, clips)
+        return centres_of(Walk(self, 1, seconds), maps, clips)
 
 
 class Walk:
     """One clip's way through the graphs. Its state, named arrays, is passed in and out; what it lacks is zeros."""
 
-    def __init__(self, engine: Exported, chunk: int, seconds: Seconds) -> None:
-        self.looks, self.config, self.chunk, self.seconds = engine.looks, engine.about.config, chunk, seconds
+    def __init__(self, engine: Exported, chunk: int, seconds: Seconds | None) -> None:
+        self.looks, self.config, self.chunk = engine.looks, engine.about.config, chunk
+        self.seconds: Seconds = defaultdict(float) if seconds is None else seconds
 
     def interleaved(self, frames: Iterable[np.ndarray], forced: np.ndarray | None) -> Iterator[Turn]:
         state, index = Arrays(), 0

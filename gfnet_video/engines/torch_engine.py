@@ -87,32 +87,42 @@ class TorchEngine:
 
     @torch.inference_mode()
     def look(
-        self, frames: np.ndarray, memories: Sequence[State | None], *, centres: np.ndarray | None = None
+        self,
+        frames: np.ndarray,
+        memories: Sequence[State | None],
+        *,
+        centres: np.ndarray | None = None,
+        seconds: Seconds | None = None,
     ) -> tuple[list[State], np.ndarray, np.ndarray | None]:
         """As Engine says."""
-        (ready,) = self._normalised([frames], seconds=defaultdict(float))
+        seconds = defaultdict(float) if seconds is None else seconds
+        (ready,) = self._normalised([frames], seconds=seconds)
         forced = None if centres is None else torch.from_numpy(centres[:, None]).to(ready.device)
-        if self.model.glances_first:
-            assert forced is not None
-            held = together(memories)
-            patch, focus = self.model.focus(ready[:, None], forced, held.focus)
-            evidence, logits = self.model.aggregate(held.evidence, focus=patch, centres=forced)
-            return State(focus=focus, evidence=evidence).apart(), _numpy(logits[:, -1]), centres
-        state, logits, where = self.model.step(ready[:, None], together(memories), forced)
+        held = together(memories)
+        with timed_looks(self.model, seconds):
+            if self.model.glances_first:
+                assert forced is not None
+                patch, focus = self.model.focus(ready[:, None], forced, held.focus)
+                evidence, logits = self.model.aggregate(held.evidence, focus=patch, centres=forced)
+                return State(focus=focus, evidence=evidence).apart(), _numpy(logits[:, -1]), centres
+            state, logits, where = self.model.step(ready[:, None], held, forced)
         return state.apart(), _numpy(logits[:, -1]), None if where is None else _numpy(where[:, -1])
 
     @torch.inference_mode()
-    def glances(self, clips: np.ndarray) -> tuple[list[State], np.ndarray, Tensor]:
+    def glances(self, clips: np.ndarray, *, seconds: Seconds | None = None) -> tuple[list[State], np.ndarray, Tensor]:
         """As Engine says."""
-        (ready,) = self._normalised([clips], seconds=defaultdict(float))
-        seen, _ = self.model.glance(ready)
-        evidence, logits = self.model.aggregate(None, glance=seen)
+        seconds = defaultdict(float) if seconds is None else seconds
+        (ready,) = self._normalised([clips], seconds=seconds)
+        with timed_looks(self.model, seconds):
+            seen, _ = self.model.glance(ready)
+            evidence, logits = self.model.aggregate(None, glance=seen)
         return State(evidence=evidence).apart(), _numpy(logits[:, -1]), seen.map
 
     @torch.inference_mode()
-    def plan(self, maps: Tensor, clips: int) -> np.ndarray:
+    def plan(self, maps: Tensor, clips: int, *, seconds: Seconds | None = None) -> np.ndarray:
         """As Engine says."""
-        return _numpy(self.model.locate(maps)[0])
+        with timed_looks(self.model, defaultdict(float) if seconds is None else seconds):
+            return _numpy(self.model.locate(maps)[0])
 
     def _normalised(self, frames: Iterable[np.ndarray], *, seconds: Seconds) -> Iterator[Tensor]:
         config, device = self.model.config, device_of(self.model)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from gfnet_video.engines.engine import Engine
 from gfnet_video.evaluation.bench_rivals import RANDOM, Peer
-from gfnet_video.evaluation.bench_runs import Contender, Run, run_engine
+from gfnet_video.evaluation.bench_runs import Contender, Run, run_engine, run_seats
+from gfnet_video.inference.under_way import shares_looks
 from gfnet_video.nn.exit_rule import ExitRule
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -47,7 +48,7 @@ def bench(
             place = (turn + number) % len(contenders)
             one = contenders[place]
             fresh = _peak_from_here()
-            runs = tuple(one.run(some) for some in _batches(paths, one.batch))
+            runs = tuple(one.run(some) for some in ([paths] if one.seats else _batches(paths, one.batch)))
             if number:
                 found[place].append(runs)
                 peaks[place] = max(peaks[place] or 0.0, _peak_mb()) if fresh else None
@@ -69,7 +70,8 @@ def contenders_of(
     peers: Sequence[Peer],
 ) -> list[Contender]:
     """Each model on each engine, at each batch and chunk, with its exits and at the first chunk without any; what is
-    untrained has no exits; static networks take a whole clip at once, which is when they are fastest. confidence: in
+    untrained has no exits; static networks take a whole clip at once, which is when they are fastest. In a batch a
+    clip that exits leaves its seat to the next, where the model lets clips share looks (`shares_looks`). confidence: in
     the place of each model's own thresholds."""
     found = []
     for engine, kind in opened:
@@ -83,9 +85,14 @@ def contenders_of(
             ways = [(c, ", all looks", never) for c in sizes]
         if kind == "static":
             ways = [(about.config.frames, "", never)]
+        note = "" if kind == "gfnet" else RANDOM
         for batch in batches:
-            for chunk, looks, used in ways:
-                run, note = partial(run_engine, engine, used, chunk), "" if kind == "gfnet" else RANDOM
+            seats = batch > 1 and kind == "gfnet" and shares_looks(about.config)
+            if seats:
+                run = partial(run_seats, engine, rule, batch)
+                found.append(Contender(named + ", exits", kind, engine.name, batch, 1, run, note, seats=True))
+            for chunk, looks, used in ways[-1:] if seats else ways:
+                run = partial(run_engine, engine, used, chunk)
                 found.append(Contender(named + looks, kind, engine.name, batch, chunk, run, note))
     return found + [peer.contender(batch) for peer in peers for batch in batches]
 

@@ -24,7 +24,9 @@ NOTES = (
     "have random weights, on which time does not depend: their answers mean nothing, and no accuracy is compared.",
     "Networks of pytorchvideo see what they are published on: "
     + ", ".join(f"{s.title} {s.frames} frames of {s.side} pixels" for s in PUBLISHED.values())
-    + ". Side by side, clips stop when the last of them is sure.",
+    + ".",
+    "In a batch, a clip that is sure makes room for the next one; of a model whose clips cannot share looks, all stop "
+    "when the last of them is sure.",
     "MB: the highest resident memory of the whole process, with all models loaded, in the contender's turns.",
 )
 

@@ -1,4 +1,4 @@
-"""One measurement: clips side by side from their files to an answer, with the seconds of each part."""
+"""One measurement: clips from their files to an answer, side by side or seat by seat, with the seconds of each part."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gfnet_video.engines.macs import looked
 from gfnet_video.engines.timing import Seconds, timed_items
 from gfnet_video.inference.reading import Opened, in_order
 from gfnet_video.inference.runner import claimed_frames, forced_centres, indices_of, open_video
+from gfnet_video.inference.under_way import Pulled, in_seats
 from gfnet_video.nn.exit_rule import ExitRule
 
 PARTS = ("decode", "preprocess", "glance", "locate", "focus", "aggregate", "network")  # network: one that has no looks
@@ -23,12 +24,12 @@ PARTS = ("decode", "preprocess", "glance", "locate", "focus", "aggregate", "netw
 
 @dataclass(frozen=True)
 class Run:
-    """Of clips side by side: seconds of each part and in `total`, for all of them; GMACs and frames a clip."""
+    """Of some clips: seconds of each part and in `total`, for all of them; GMACs and frames a clip."""
 
     clips: int
     seconds: dict[str, float]
     gmacs: float
-    frames: int
+    frames: float
 
 
 Contest = Callable[[Sequence[Path]], Run]
@@ -37,7 +38,7 @@ Contest = Callable[[Sequence[Path]], Run]
 @dataclass(frozen=True)
 class Contender:
     """What takes turns with others. kind: gfnet | untrained | static | other; chunk: frames computed together; note:
-    for people."""
+    for people; seats: of all clips so many are under way, else they come in whole batches."""
 
     name: str
     kind: str
@@ -46,6 +47,7 @@ class Contender:
     chunk: int
     run: Contest
     note: str = ""
+    seats: bool = False
 
 
 def run_engine(engine: Engine, rule: ExitRule, chunk: int, paths: Sequence[Path]) -> Run:
@@ -70,6 +72,28 @@ def run_engine(engine: Engine, rule: ExitRule, chunk: int, paths: Sequence[Path]
     seen = looked(config, last, chunk)
     frames = seen.glances + (seen.focuses if config.focus_frames else 0)
     return Run(len(paths), dict(seconds), engine.about.macs.of(seen), frames)
+
+
+def run_seats(engine: Engine, rule: ExitRule, seats: int, paths: Sequence[Path]) -> Run:
+    """Decode, look and stop as `predict` does, so many clips under way at a time: one that is sure makes room for the
+    next. Raises VideoError naming the file."""
+    seconds: Seconds = defaultdict(float)
+    about, began = engine.about, perf_counter()
+    waiting = (_waiting(engine, rule, path, seconds) for path in paths)
+    ended = [len(one.turns) - 1 for left in in_seats(engine, waiting, seats, seconds) for one in left]
+    seconds["total"] = perf_counter() - began
+    seen = [looked(about.config, last) for last in ended]
+    gmacs, frames = sum(map(about.macs.of, seen)), sum(one.glances for one in seen)
+    return Run(len(paths), dict(seconds), gmacs / len(paths), frames / len(paths))
+
+
+def _waiting(engine: Engine, rule: ExitRule, path: Path, seconds: Seconds) -> Pulled:
+    """A clip whose frames are decoded when their turn comes."""
+    began, config, video = perf_counter(), engine.about.config, open_video(path)
+    indices, _ = indices_of(config, claimed_frames(video))
+    seconds["decode"] += perf_counter() - began
+    frames = (one[0] for one in _side_by_side(engine, [video], [indices], seconds))
+    return Pulled(config, rule, len(indices), forced_centres(config, path), frames=frames)
 
 
 def _last(

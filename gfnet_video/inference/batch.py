@@ -91,19 +91,20 @@ class _Hall:
 
 def _interleaved(model: GFNet, frames: Tensor, hall: _Hall, forced: Tensor | None) -> None:
     state, each, again = State(), model.config.looks_per_frame, 0
+    rows = torch.empty(0).long()
     while True:
         if not again:  # all who sit have done with their frame
-            seated = len(hall.clips)
             fresh = torch.full((len(hall.admitted(frames)),), -1)
-            state = state.select(torch.cat([torch.arange(seated), fresh]).to(frames.device)) if seated else State()
-        if not len(hall.clips):
+            rows = torch.cat([rows, fresh.to(rows)])
+        if not len(rows):
             return
+        state = state.select(rows)
         frame = frames[hall.clips, hall.turns // each][:, None]
         centres = None if forced is None else forced[hall.clips, hall.turns][:, None]
         turn = model.again(frame, state, centres) if again else model.step(frame, state, centres, looks=1)
         state, logits, _ = turn
-        state = state.select(hall.leave(logits[:, -1]))
-        again = (again + 1) % each if len(hall.clips) else 0
+        rows = hall.leave(logits[:, -1])
+        again = (again + 1) % each if len(rows) else 0
 
 
 def _images(model: GFNet, frames: Tensor, hall: _Hall, forced: Tensor | None) -> None:

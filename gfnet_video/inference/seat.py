@@ -6,32 +6,34 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from gfnet_video.engines.engine import Engine, Turn, fires
+from gfnet_video.engines.engine import Engine
 from gfnet_video.errors import VideoError
 from gfnet_video.inference.reading import forwards
 from gfnet_video.inference.runner import Options, forced_centres, indices_of, noted, rule_of, summary
+from gfnet_video.inference.under_way import UnderWay
 from gfnet_video.records import Prediction
 from gfnet_video.video.remote import COUNT, NEXT, ReadingWorker, told
 
 
 class Seat:
-    """A decoding process, and what is known of the clip that it reads.
+    """A decoding process, and the clip that it reads.
 
-    number, path: of the clip. frame: its next one (3,S,S), which the networks have not looked at. owed: the process has
-    been asked and not been heard. true_count: how many frames decode, where the header lied.
+    number, path: of the clip. clip: what is known of it, once its frames are counted. owed: the process has been asked
+    and not been heard. true_count: how many frames decode, where the header lied.
     """
 
     def __init__(self, engine: Engine, options: Options, worker: ReadingWorker) -> None:
         self.engine, self.about, self.options, self.worker = engine, engine.about, options, worker
         self.rule = rule_of(self.about.rule, options)
         self.seated = self.owed = False
-        self.frame: np.ndarray | None = None
-        self.memory: Any = None
+        self.clip: UnderWay | None = None
         self.asks: Iterator[str | list[int]] = iter(())
+
+    @property
+    def ready(self) -> UnderWay | None:
+        """The clip, where its next frame is there."""
+        return self.clip if self.clip is not None and self.clip.frame is not None else None
 
     @property
     def idle(self) -> bool:
@@ -42,9 +44,7 @@ class Seat:
         """Open a file on the far side."""
         self.number, self.path, self.true_count = number, path, true_count
         self.began, self.claimed, self.counted, self.decoded = time.perf_counter(), 0, False, 0
-        self.indices, self.turns, self.frame, self.memory = list[int](), list[Turn](), None, None
-        self.clip = list[np.ndarray]()
-        self.forced = forced_centres(self.about.config, path)
+        self.indices, self.clip = list[int](), None
         self.worker.begin((str(path), self.options.reader, self.worker.limits))
         self.seated = self.owed = True
 
@@ -54,8 +54,8 @@ class Seat:
         if not self.seated:
             return
         answer = told(answer, str(self.path))
-        if self.claimed:
-            self._take(answer)
+        if self.clip is not None:
+            self.clip.take(answer)
         elif answer or self.counted:
             self._sample(answer)
         else:
@@ -66,54 +66,30 @@ class Seat:
             self.decoded += 1
             self._ask(asked)
 
-    @property
-    def new(self) -> bool:
-        """Whether the whole clip is to be glanced at before the first patch."""
-        return self.about.config.glances_first and not self.turns
-
-    def _take(self, frame: np.ndarray) -> None:
-        """A frame that is looked at next; where the whole clip is glanced at first, not before all of it is there."""
-        if self.about.config.glances_first:
-            self.clip.append(frame)
-        if not self.new or len(self.clip) == len(self.indices):
-            self.frame = frame
-
     def _sample(self, claimed: int) -> None:
         if claimed < 1:
             raise VideoError(self.path, "no frame can be decoded")
         self.claimed = claimed
         self.indices, _ = indices_of(self.about.config, self.true_count or claimed)
         self.asks = _asks(self.indices)
+        config = self.about.config
+        self.clip = UnderWay(config, self.rule, len(self.indices), forced_centres(config, self.path))
 
     def _ask(self, what: str | list[int]) -> None:
         self.worker.request(what)
         self.owed = True
 
-    def forced_centre(self) -> np.ndarray | None:
-        """Where the next patch lies (2,), where the model does not say it."""
-        return None if self.forced is None else self.forced[0, len(self.turns) - self.about.config.glances_first]
-
-    def looked(self, memory: Any, logits: np.ndarray, centre: np.ndarray | None) -> bool:
-        """The networks have seen the frame: logits (1,K), centre (1,2). Whether that was the last."""
-        turn = Turn(len(self.turns), logits, centre)
-        self.frame, self.memory = None, memory
-        self.turns.append(turn)
-        first = int(self.about.config.glances_first)
-        if bool(fires(self.rule, turn)[0]) or len(self.turns) == len(self.indices) + first:
-            return True
-        self.frame = self.clip[len(self.turns) - 1] if first else None
-        return False
-
     def summary(self) -> Prediction:
         """What the looks say; seconds are those from opening the file to its answer, which it shared with others."""
-        found = summary(self.about, self.path, self.rule, self.turns, (self.indices, []), 1)
+        assert self.clip is not None
+        found = summary(self.about, self.path, self.rule, self.clip.turns, (self.indices, []), 1)
         warnings = noted(self.engine, self.options, 1, self.claimed, self.true_count)
         seconds = {"total": time.perf_counter() - self.began}
         return replace(found, frames_decoded=self.decoded, seconds=seconds, warnings=warnings)
 
     def leave(self) -> None:
         """The clip is done with; what the process still owes is not waited for."""
-        self.seated, self.frame, self.clip = False, None, []
+        self.seated, self.clip = False, None
 
 
 def _asks(indices: list[int]) -> Iterator[str | list[int]]:

@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from gfnet_video.config import ModelConfig
 from gfnet_video.engines.engine import Engine
 from gfnet_video.errors import ConfigError, VideoError
 from gfnet_video.inference.report import Outcome
 from gfnet_video.inference.runner import Options, predict
 from gfnet_video.inference.seat import Seat
+from gfnet_video.inference.under_way import glance_at, look_at, shares_looks
 from gfnet_video.video.picture import is_picture
 from gfnet_video.video.pixels import cut_frame
 from gfnet_video.video.reader import VideoEnded
@@ -82,20 +79,13 @@ def predict_together(
 
 
 def _check(engine: Engine, options: Options) -> None:
-    about, config = engine.about, engine.about.config
-    if not (config.frame_by_frame or _glanced(config)) or config.policy_norm == "batch":
+    if not shares_looks(engine.about.config):
         raise ConfigError(
-            f"{about.model}: looks at whole clips as one, or at a frame several times, or shares a patch, "
+            f"{engine.about.model}: looks at whole clips as one, or at a frame several times, or shares a patch, "
             "or at a batch as one; such clips share no looks; leave jobs at 1"
         )
     if options.chunk not in (None, 1):
         raise ConfigError(f"chunk is {options.chunk}; clips share their looks at one frame each; leave it or jobs at 1")
-
-
-def _glanced(config: ModelConfig) -> bool:
-    """Whether clips are glanced at whole, then focused on once a frame at a patch of its own; all as long."""
-    once = config.looks_per_frame == 1 and config.patch == "per_frame" and not config.focus_frames
-    return config.glances_first and config.temporal == "causal" and once and not config.timeless
 
 
 def _fill(engine: Engine, crew: list[Seat], coming: Iterator[tuple[int, Path]], done: dict[int, Outcome]) -> None:
@@ -118,9 +108,9 @@ def _alone(engine: Engine, path: Path, options: Options) -> Outcome:
 
 def _hear(crew: list[Seat], done: dict[int, Outcome], load: Load) -> None:
     """Take what the decoders have; wait for it only where the networks have nothing to look at."""
-    awaited = [seat for seat in crew if seat.owed and seat.frame is None]
+    awaited = [seat for seat in crew if seat.owed and seat.ready is None]
     began, until = time.perf_counter(), 0.0
-    if awaited and all(seat.frame is None for seat in crew):
+    if awaited and all(seat.ready is None for seat in crew):
         until = min(seat.worker.deadline for seat in awaited) - time.monotonic()
     wait([seat.worker.pipe for seat in awaited if seat.worker.pipe], max(0.0, until))
     for seat in awaited:
@@ -143,43 +133,19 @@ def _heard(seat: Seat, done: dict[int, Outcome]) -> None:
 def _look(engine: Engine, crew: list[Seat], done: dict[int, Outcome], load: Load) -> None:
     """One look at every clip whose next frame is there; new clips are glanced at whole first, where the model does."""
     began = time.perf_counter()
-    if new := [seat for seat in crew if seat.frame is not None and seat.new]:
-        _glance(engine, new, done)
-    ready = [seat for seat in crew if seat.frame is not None]
-    if ready:
-        _step(engine, ready, done)
-    if not (new or ready):
+    clips = [clip for seat in crew if (clip := seat.ready) is not None]
+    new = [clip for clip in clips if clip.new]
+    glance_at(engine, new)
+    ready = [clip for clip in clips if clip.frame is not None]
+    look_at(engine, ready)
+    if not clips:
         return
+    for seat in crew:
+        if seat.clip is not None and seat.clip.done:
+            done[seat.number] = seat.summary()
+            seat.leave()
     spent = time.perf_counter() - began
     for seat in crew:
         seat.worker.deadline += spent  # a decoder's clock stands while nobody listens
     load.networks, load.steps = load.networks + spent, load.steps + bool(new) + bool(ready)
     load.looked += len(new) + len(ready)
-
-
-def _glance(engine: Engine, new: list[Seat], done: dict[int, Outcome]) -> None:
-    """Whole clips at once; patches are located only for those that are not sure already."""
-    memories, logits, maps = engine.glances(np.stack([np.stack(seat.clip) for seat in new]))
-    stay = [i for i, seat in enumerate(new) if not _left(seat, memories[i], logits[i : i + 1], None, done)]
-    lost = [i for i in stay if new[i].forced is None]
-    if lost:
-        plans = engine.plan(None if maps is None else maps[lost], len(lost))
-        for i, plan in zip(lost, plans, strict=True):
-            new[i].forced = plan[None]
-
-
-def _left(seat: Seat, memory: Any, logits: np.ndarray, centre: np.ndarray | None, done: dict[int, Outcome]) -> bool:
-    """Tell a clip what was seen; whether it is done with, and has left."""
-    if ended := seat.looked(memory, logits, centre):
-        done[seat.number] = seat.summary()
-        seat.leave()
-    return ended
-
-
-def _step(engine: Engine, ready: list[Seat], done: dict[int, Outcome]) -> None:
-    frames = np.stack([seat.frame for seat in ready if seat.frame is not None])
-    forced = [c for seat in ready if (c := seat.forced_centre()) is not None]
-    memories = [seat.memory for seat in ready]
-    memories, logits, centres = engine.look(frames, memories, centres=np.stack(forced) if forced else None)
-    for i, (seat, memory) in enumerate(zip(ready, memories, strict=True)):
-        _left(seat, memory, logits[i : i + 1], None if centres is None else centres[i : i + 1], done)

@@ -32,9 +32,10 @@ class State:
     def select(self, rows: Tensor) -> State:
         """The state of the batch rows named in `rows` (N,), in that order; -1 is a fresh video's row (all zeros)."""
 
+        fresh, rows = (rows < 0).nonzero().squeeze(1), rows.clamp(min=0)
+
         def pick(value: Tensor) -> Tensor:
-            fresh = (rows < 0).view(-1, *[1] * (value.ndim - 1))
-            return value[rows.clamp(min=0)].masked_fill(fresh, 0)
+            return value[rows].index_fill_(0, fresh, 0)
 
         held = (getattr(self, f.name) for f in fields(State))
         return State(*(None if x is None else _rebuilt(x, tuple(map(pick, _tensors(x)))) for x in held))

@@ -17,14 +17,15 @@ from gfnet_video.engines.engine import About, Engine
 from gfnet_video.engines.macs import costs_of
 from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError
-from gfnet_video.evaluation.bench import contenders_of
+from gfnet_video.evaluation.bench import bench, contenders_of
 from gfnet_video.evaluation.bench_models import Ways, on_engines
 from gfnet_video.evaluation.bench_report import fastest
 from gfnet_video.evaluation.bench_rivals import Peer, static_tsm, static_tsms, untrained
-from gfnet_video.evaluation.bench_runs import PARTS, run_engine
+from gfnet_video.evaluation.bench_runs import PARTS, run_engine, run_seats
 from gfnet_video.inference.runner import predict
 from tests import models
 from tests.clips import encode
+from tests.engines.walks import recogniser
 
 
 def test_all_take_turns_and_the_parts_add_up(
@@ -121,6 +122,34 @@ def test_a_run_ends_where_predict_does_and_side_by_side_with_the_last(checkpoint
     assert one.frames == two.frames == expected + 1 < 6
     assert one.gmacs == two.gmacs == pytest.approx(costs_of(engine.model)[expected])
     assert (one.clips, two.clips) == (1, 2)
+
+
+@pytest.mark.parametrize("order", ["interleaved", "glance_first"])
+def test_seat_by_seat_each_clip_ends_where_predict_does(order: str, clip: Path, tmp_path: Path) -> None:
+    paths = [clip, *(encode(tmp_path / f"{n}.mp4", n) for n in (9, 20, 33))]
+    engine = TorchEngine(recogniser(models.config("resnet10t", order=order)))
+    scores = sorted(s for path in paths for s in predict(engine, path, exits=False).step_scores)
+    engine.model.card = replace(engine.model.card, rule=engine.about.rule.at(scores[3 * len(scores) // 4]))
+    alone = [predict(engine, path) for path in paths]
+    assert len({p.exit_step for p in alone}) > 1
+    ran = run_seats(engine, engine.about.rule, 2, paths)
+    assert ran.clips == len(paths) and {"decode", "preprocess", "glance", "focus"} <= set(ran.seconds)
+    assert ran.gmacs == pytest.approx(sum(p.gmacs for p in alone) / len(alone))
+    assert ran.frames == pytest.approx(sum(p.frames_decoded for p in alone) / len(alone))
+
+
+def test_in_a_batch_exits_are_taken_seat_by_seat_where_clips_share_looks(checkpoint: Path, clip: Path) -> None:
+    shared = {"temporal": "both", "patch": "shared", "order": "glance_first"}
+    whole = untrained(as_config(models.config(**shared)))
+    opened: list[tuple[Engine, str]] = [(TorchEngine(load(checkpoint)), "gfnet"), (TorchEngine(whole), "gfnet")]
+    found = contenders_of(opened, None, [1, 2], [1, 2], [])
+    seated = [(c.name.rpartition(", ")[0], c.batch, c.chunk) for c in found if c.seats]
+    assert seated == [(opened[0][0].about.model, 2, 1)]
+    assert [(c.name, c.batch) for c in found if c.name.startswith("new")] == [
+        (f"new, {looks}", batch) for batch in (1, 2) for looks in ("exits", "all looks")
+    ]
+    (row,) = bench([c for c in found if c.seats], [clip] * 3, 1, lambda _: None)
+    assert [[run.clips for run in runs] for runs in row.rounds] == [[3]]
 
 
 def test_the_static_tsm_sees_whole_frames_with_the_same_backbone() -> None:
