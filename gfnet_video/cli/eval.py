@@ -9,6 +9,7 @@ import click
 from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import VERBS
 from gfnet_video.cli.options import patch_side
+from gfnet_video.cli.options import shrink as shrink_frames
 
 
 @click.command("eval", help=VERBS["eval"].help)
@@ -46,6 +47,7 @@ from gfnet_video.cli.options import patch_side
     help="Write curves, calibration, confusions and worst clips into this folder: JSON and pictures.",
 )
 @click.option("--cache/--no-cache", default=False, help="Decode the split once into DATA/cache.")
+@shrink_frames
 def command(
     source: Path | None,
     name: str,
@@ -63,6 +65,7 @@ def command(
     rows: Path | None,
     curve: Path | None,
     cache: bool,
+    shrink: bool,
 ) -> int:
     import json
 
@@ -82,10 +85,13 @@ def command(
 
     if no_exit and confidence is not None:
         raise click.UsageError("--no-exit and --confidence exclude each other")
-    if protocol != "exits" and (confidence is not None or rows is not None or curve is not None or cache):
+    if protocol != "exits" and (confidence is not None or rows is not None or curve is not None or cache or shrink):
         raise click.UsageError(
-            f"--protocol {protocol} takes all looks of every view; --confidence, --rows, --curve and --cache go without"
+            f"--protocol {protocol} takes all looks of every view; --confidence, --rows, --curve, --cache and --shrink "
+            "go without"
         )
+    if cache and shrink:
+        raise click.UsageError("--cache and --shrink exclude each other: what is cached is not scaled by libav")
     model = load(name).at_side(side).to(pick_device(device))
     opened = open_held_out(model.card.parting, source, data_name, split, data=data, class_file=classes)
     manifest = opened.manifest(split, model.card.classes)
@@ -99,7 +105,7 @@ def command(
     model = folded(model)
     if curve is not None:
         check_ready(curve, manifest)
-    clips = open_clips(manifest, model.config, opened.cache(manifest.root) if cache else None)
+    clips = open_clips(manifest, model.config, opened.cache(manifest.root) if cache else None, shrink=shrink)
     rule = rule_of(model.card.rule, Options(confidence, not no_exit))
     for warning in () if no_exit or confidence is not None else elsewhere(TorchEngine(model).about):
         click.echo(f"warning: {warning}", err=True)

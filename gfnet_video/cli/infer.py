@@ -30,6 +30,7 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 )
 @click.option("--no-exit", is_flag=True, help="Take all looks.")
 @click.option("--reader", default="auto", show_default=True, help="auto, decord or pyav.")
+@options.shrink
 @click.option(
     "--chunk",
     type=click.IntRange(min=1),
@@ -67,6 +68,7 @@ def command(
     confidence: float | None,
     no_exit: bool,
     reader: str,
+    shrink: bool,
     chunk: int | None,
     side: int | None,
     engine: str,
@@ -104,7 +106,7 @@ def command(
     notes = Console(stderr=True)
     outcomes: list[Outcome] = []
     load = Load()
-    how = Options(confidence, not no_exit, reader, chunk, ahead=ahead)
+    how = Options(confidence, not no_exit, reader, chunk, ahead=ahead, shrink=shrink)
     for outcome in predict_many(model, paths, how, limits, jobs=jobs, load=load):
         outcomes.append(outcome)
         if jsonl:

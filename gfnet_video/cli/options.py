@@ -18,6 +18,11 @@ engine = click.option(
 precision = click.option(
     "--precision", default=None, help="float32, bf16, int8 or auto (the faster).  [default: as written]"
 )
+shrink = click.option(
+    "--shrink",
+    is_flag=True,
+    help="Let libav scale large frames while it converts their colours: sooner, with pixels a little different.",
+)
 threads = click.option(
     "--threads", type=click.IntRange(min=1), default=None, help="Of the networks.  [default: all processors]"
 )

@@ -37,6 +37,7 @@ window. Ctrl-C ends it.
     default=None,
     help="Drop what comes too fast, and play files at their own speed.  [default: cameras and addresses drop]",
 )
+@options.shrink
 @options.engine
 @options.precision
 @options.threads
@@ -48,6 +49,7 @@ def command(
     confidence: float | None,
     abstain: float,
     live: bool | None,
+    shrink: bool,
     engine: str,
     precision: str | None,
     threads: int | None,
@@ -69,7 +71,7 @@ def command(
     for warning in warnings(model, chosen, confidence=confidence):
         click.echo(f"warning: {warning}", err=True)
     failed = 0
-    with closing(watch(model, sources, chosen, live=live)) as events:  # type: ignore[type-var]
+    with closing(watch(model, sources, chosen, live=live, shrink=shrink)) as events:  # type: ignore[type-var]
         for event in events:
             failed += isinstance(event, Failed)
             if jsonl:

@@ -123,6 +123,11 @@ class ModelConfig:
         return (self.looks or self.frames) + self.glances_first
 
     @property
+    def resized_to(self) -> int:
+        """The short side of a frame before the working frame is cut from its middle."""
+        return self.short_side or self.frame_side
+
+    @property
     def glances_first(self) -> bool:
         """Whether the whole clip is glanced at before the first focus look."""
         return self.focus is not None and self.order == "glance_first"

@@ -30,12 +30,13 @@ class Source(Protocol):
     def __exit__(self, *raised: object) -> None: ...
 
 
-def open_source(manifest: Manifest, index: int) -> Source:
-    """The frames of a clip's whole file or folder, not yet decoded. Raises VideoError."""
+def open_source(manifest: Manifest, index: int, shrink: int = 0) -> Source:
+    """The frames of a clip's whole file or folder, not yet decoded. shrink: as VideoReader takes it. Raises
+    VideoError."""
     path = manifest.path(index)
     if manifest.template:
         return FolderReader(path, manifest.template)
-    return PictureReader(path) if is_picture(path) else VideoReader(path)
+    return PictureReader(path) if is_picture(path) else VideoReader(path, shrink=shrink)
 
 
 def frames_of(manifest: Manifest, index: int, source: Source) -> int:

@@ -41,7 +41,8 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
     that ends before its header says is sampled once more in training; elsewhere it counts as unreadable. recipe, for
     training too: what may happen to a clip, drawn from the same three; a mirrored clip has its mirror's label.
     focus_frames: so many others of the clip for the focus, sampled as the first are and set behind them; short_side: as
-    `resize_crop` takes it; view: another look than the centre, when measuring. truth: where the object is in every
+    `resize_crop` takes it; view: another look than the centre, when measuring; shrink: libav scales what is large while
+    it converts its colours (VideoReader), which without a cache is faster. truth: where the object is in every
     frame of each clip, (N,frames,2) as parts of square frames: then every clip must have so many frames.
     Raises ConfigError for an unknown sampler, and for crops and views of a cache, which keeps centre squares only, and
     of clips with truth, whose places would move.
@@ -62,6 +63,7 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
         short_side: int = 0,
         view: View | None = None,
         truth: np.ndarray | None = None,
+        shrink: bool = False,
     ) -> None:
         if truth is not None and (view or View()).place != View().place:
             raise ConfigError("a view is off the centre, but patches of an oracle are places in the centre square")
@@ -80,6 +82,7 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
         self.sampler, self.recipe = sampler, recipe
         self.focus_frames, self.short_side, self.view = focus_frames, short_side, view or View()
         self.truth = truth
+        self.shrink = (short_side or side) if shrink else 0
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -144,7 +147,7 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
         """Frames (T,H,W,3) of the clip sampled as if its file had `total`; None: as many as are said to be there."""
         if self.cache is not None:
             return self._cached(self.cache, index, total)
-        with open_source(self.manifest, index) as source:
+        with open_source(self.manifest, index, self.shrink) as source:
             first, count = part(self.manifest, index, source, total or frames_of(self.manifest, index, source))
             wanted = np.array(self.indices(count, index)) + first
             order = wanted.argsort(kind="stable")  # a file is read forwards
@@ -173,8 +176,10 @@ def open_clips(
     progress: Progress = lambda done, total: None,
     *,
     view: View | None = None,
+    shrink: bool = False,
 ) -> Clips:
-    """A split as a model wants it, sampled at segments' centres; `cache`: folder of a decoded copy, or None."""
+    """A split as a model wants it, sampled at segments' centres; `cache`: folder of a decoded copy, or None; view,
+    shrink: as Clips takes them."""
     held = None if cache is None else build_cache(manifest, config.frame_side, cache, progress, config.short_side)
     return Clips(
         manifest,
@@ -186,4 +191,5 @@ def open_clips(
         short_side=config.short_side,
         view=view,
         truth=true_places(manifest) if config.where == "oracle" else None,
+        shrink=shrink,
     )

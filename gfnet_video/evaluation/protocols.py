@@ -26,7 +26,7 @@ PROTOCOLS = {
 def at_full_resolution(model: Recogniser) -> Recogniser:
     """The same weights on frames of the whole short side: what was cut at `frame_side` is no longer cut."""
     config = model.config
-    side = config.short_side or config.frame_side
+    side = config.resized_to
     glance = replace(config.glance, side=round(config.glance.side * side / config.frame_side))
     wider = replace(config, frame_side=side, short_side=0, glance=glance)
     found = Recogniser(replace(model.card, config=replace(model.card.config, model=wider)))

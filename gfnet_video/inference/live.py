@@ -17,18 +17,21 @@ from gfnet_video.video.source import STDIN, shown
 NAP = 0.5  # seconds after which a wait that nothing ends looks around, so that Ctrl-C is heard
 
 
-def watch(engine: Engine, sources: Sequence[str], chosen: Choices, *, live: bool | None = None) -> Iterator[Event]:
+def watch(
+    engine: Engine, sources: Sequence[str], chosen: Choices, *, live: bool | None = None, shrink: bool = False
+) -> Iterator[Event]:
     """What is seen on each source, as it is seen, until all have ended; closing the iterator ends the reading.
 
     Sources take turns, a frame each, where they have one; so each gives what it would alone, if the network keeps up.
-    live: as Feed takes it. Raises ConfigError where two are standard input.
+    live: as Feed takes it; shrink: libav scales large frames (VideoReader). Raises ConfigError where two are
+    standard input.
     """
     if list(sources).count(STDIN) > 1:
         raise ConfigError("standard input (-) is named twice; it can be read once")
-    side = engine.about.config.frame_side
+    side, to = engine.about.config.frame_side, engine.about.config.resized_to if shrink else 0
     engine.slide(np.zeros((1, 3, side, side), np.uint8))  # the first call of a network takes far longer than the others
     bell = Condition()
-    feeds = [Feed(name, chosen.every, bell=bell, live=live) for name in sources]
+    feeds = [Feed(name, chosen.every, bell=bell, live=live, shrink=to) for name in sources]
     try:
         yield from _watched(engine, chosen, feeds, bell)
     finally:

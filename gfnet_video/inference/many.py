@@ -56,9 +56,11 @@ def predict_many(
         worker.close()
 
 
-def _open(path: Path, *, worker: ReadingWorker, reader: str) -> Opened:
+def _open(path: Path, *, worker: ReadingWorker, reader: str, shrink: int) -> Opened:
     """A video in the other process; pictures need no decoder that could hang."""
-    return open_video(path) if path.is_dir() or is_picture(path) else RemoteReader(path, worker=worker, reader=reader)
+    if path.is_dir() or is_picture(path):
+        return open_video(path)
+    return RemoteReader(path, worker=worker, reader=reader, shrink=shrink)
 
 
 def _each(engine: Engine, paths: list[Path], options: Options) -> Iterator[Outcome]:

@@ -35,18 +35,24 @@ if TYPE_CHECKING:  # an exported model loads no torch
     from gfnet_video.checkpoint import Recogniser
 
 
-def open_video(path: str | Path, *, reader: str = "auto") -> VideoReader | FolderReader | PictureReader:
-    """A video file, a picture, which is a video of one frame, or a folder of numbered pictures. Raises VideoError."""
+def open_video(
+    path: str | Path, *, reader: str = "auto", shrink: int = 0
+) -> VideoReader | FolderReader | PictureReader:
+    """A video file, a picture, which is a video of one frame, or a folder of numbered pictures. Raises VideoError.
+
+    reader, shrink: of a video, as VideoReader takes them.
+    """
     if os.path.isdir(path) and (template := template_in(Path(path))):
         return FolderReader(path, template)
-    return PictureReader(path) if is_picture(path) else VideoReader(path, reader=reader)
+    return PictureReader(path) if is_picture(path) else VideoReader(path, reader=reader, shrink=shrink)
 
 
 @dataclass(frozen=True)
 class Options:
     """How to infer. confidence: replaces all thresholds; exits off: all looks are taken; chunk: frames a step, None: as
     the model's thresholds were found; video: what opens a file, in this process or in another (RemoteReader); ahead: a
-    thread decodes the next frame while the networks look at this one."""
+    thread decodes the next frame while the networks look at this one; shrink: libav scales large frames
+    (VideoReader)."""
 
     confidence: float | None = None
     exits: bool = True
@@ -54,6 +60,7 @@ class Options:
     chunk: int | None = None
     video: Callable[..., Opened] = open_video
     ahead: bool = False
+    shrink: bool = False
 
 
 def rule_of(stored: ExitRule, options: Options) -> ExitRule:
@@ -108,7 +115,8 @@ def _predict(engine: Engine, path: str | Path, options: Options, true_count: int
     about = engine.about
     rule, chunk = rule_of(about.rule, options), options.chunk or stored_chunk(about)
     began = time.perf_counter()
-    with options.video(path, reader=options.reader) as video:
+    shrink = about.config.resized_to if options.shrink else 0
+    with options.video(path, reader=options.reader, shrink=shrink) as video:
         claimed = claimed_frames(video)
         indices = indices_of(about.config, true_count or claimed)
         reading = Reading(engine, video, options.ahead)

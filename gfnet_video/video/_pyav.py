@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import stat
 from bisect import bisect_right
@@ -170,8 +171,9 @@ def count_frames(path: str) -> int:
         return sum(1 for _ in decode(container, stream, Counters()))
 
 
-def in_sequence(path: str, indices: Sequence[int], counters: Counters) -> Iterator[np.ndarray]:
-    """Frames (H,W,3) uint8 at non-decreasing `indices`, decoding from the start; stops where decoding ends."""
+def in_sequence(path: str, indices: Sequence[int], counters: Counters, shrink: int = 0) -> Iterator[np.ndarray]:
+    """Frames (H,W,3) uint8 at non-decreasing `indices`, decoding from the start; stops where decoding ends. shrink: as
+    `to_rgb` takes it."""
     with open_stream(path) as (container, stream):
         frames = enumerate(decode(container, stream, counters))
         at, frame = -1, None
@@ -180,10 +182,10 @@ def in_sequence(path: str, indices: Sequence[int], counters: Counters) -> Iterat
                 at, frame = next(frames, (-1, None))
                 if frame is None:
                     return
-            yield to_rgb(frame, stream)
+            yield to_rgb(frame, stream, shrink)
 
 
-def by_timestamp(path: str, indices: Sequence[int], counters: Counters) -> Iterator[np.ndarray]:
+def by_timestamp(path: str, indices: Sequence[int], counters: Counters, shrink: int = 0) -> Iterator[np.ndarray]:
     """As `in_sequence`, but seeks to the last keyframe before each frame and proves where it landed.
 
     Every decoded frame must carry the presentation time that follows the one before it in the sorted list of packet
@@ -210,7 +212,7 @@ def by_timestamp(path: str, indices: Sequence[int], counters: Counters) -> Itera
             while at < index:
                 frame = next(frames, None)
                 at = _landed(frame, rank, range(at + 1, at + 2))
-            yield to_rgb(frame, stream)
+            yield to_rgb(frame, stream, shrink)
 
 
 def _landed(frame: Any, rank: dict[int, int], expected: range) -> int:
@@ -220,12 +222,30 @@ def _landed(frame: Any, rank: dict[int, int], expected: range) -> int:
     return at
 
 
-def to_rgb(frame: Any, stream: Any) -> np.ndarray:
-    """(H,W,3) uint8, turned upright where the file says that the camera was not."""
-    size = {"width": stream.codec_context.width, "height": stream.codec_context.height}
-    pixels = frame.to_ndarray(format="rgb24", **({} if (frame.width, frame.height) == tuple(size.values()) else size))
+def to_rgb(frame: Any, stream: Any, shrink: int = 0) -> np.ndarray:
+    """(H,W,3) uint8, turned upright where the file says that the camera was not.
+
+    shrink: the short side of frames that are at least twice as large, 0 for none. Then libav scales them while it
+    converts their colours, in one pass over a frame of which the chroma is small already.
+    """
+    size, how = (stream.codec_context.width, stream.codec_context.height), {}
+    if shrink and min(size) >= 2 * shrink:
+        size, how = shrunk(size, shrink), {"interpolation": "BILINEAR"}
+    if size != (frame.width, frame.height):
+        how |= {"width": size[0], "height": size[1]}
+    pixels = frame.to_ndarray(format="rgb24", **how)
     turns = round(rotation(frame) / 90) % 4
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def shrunk(size: tuple[int, int], short: int) -> tuple[int, int]:
+    """Width and height with `short` as the lesser of the two; the other is even, for libav rounds odd widths worse.
+
+    >>> shrunk((1280, 720), 96), shrunk((1080, 1920), 224)
+    ((172, 96), (224, 400))
+    """
+    width, height = (short if x == min(size) else 2 * math.ceil(x * short / min(size) / 2) for x in size)
+    return width, height
 
 
 def rotation(frame: Any) -> int:

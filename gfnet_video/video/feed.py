@@ -70,11 +70,11 @@ class Feed:
     """Begins to read `name` in a thread of its own; what comes lies in `inbox`, whose error is a VideoError.
 
     every: seconds between the frames that are wanted. live: what nobody takes in time is dropped, and a file or pipe is
-    read no faster than it would be played; None: as `is_live` says.
+    read no faster than it would be played; None: as `is_live` says. shrink: as `to_rgb` takes it.
     """
 
-    def __init__(self, name: str, every: float, *, bell: Condition, live: bool | None = None) -> None:
-        self.name, self.every = name, every
+    def __init__(self, name: str, every: float, *, bell: Condition, live: bool | None = None, shrink: int = 0) -> None:
+        self.name, self.every, self.shrink = name, every, shrink
         drops = is_live(name) if live is None else live
         self.paced = drops and not is_live(name)
         self.inbox: Inbox[Shot] = Inbox(ROOM, drops=drops, bell=bell)
@@ -99,7 +99,7 @@ class Feed:
             for number, tick in enumerate(ticked(timed, self.every), 1):
                 if self.paced:
                     time.sleep(max(0.0, began + tick.seconds - time.monotonic()))
-                pixels = _pyav.to_rgb(tick.frame, stream)
+                pixels = _pyav.to_rgb(tick.frame, stream, self.shrink)
                 yield Shot(number, tick.seconds, pixels, time.monotonic(), clock.gaps, clock.lost, clock.turns)
         if counters.broken or not counters.frames:
             raise VideoError(shown(self.name), _broken(counters))

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -45,15 +45,21 @@ class VideoReader:
     reader: `decord`, `pyav`, or `auto`, which changes to PyAV where Decord fails. The attribute `reader` says which is
     in use, `proof` how the frames of the latest `read` are proven. `fps` and `duration` (seconds) are None where
     unknown; `width` and `height` are as stored, before the rotation that a phone asks for and `read` applies.
-    Raises VideoError for what is not a video, ConfigError for an unknown reader.
+    shrink: frames at least twice as large come scaled to this short side, by libav while it converts their colours (0:
+    none), which takes less time than whole frames and gives pixels a little different. By PyAV alone: Decord would
+    scale each frame that it passes over.
+    Raises VideoError for what is not a video, ConfigError for an unknown reader, and for Decord where it is to shrink.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, reader: str = "auto") -> None:
+    def __init__(self, path: str | os.PathLike[str], *, reader: str = "auto", shrink: int = 0) -> None:
         if reader not in READERS:
             raise ConfigError(unknown("reader", reader, READERS))
+        if shrink and reader == "decord":
+            raise ConfigError("the reader decord cannot shrink frames; take auto or pyav, or do not shrink")
         self.path = os.fsdecode(path)
-        self.wanted = reader
-        self.reader = "decord" if reader == "auto" else reader
+        self.shrink = shrink
+        self.wanted = "pyav" if shrink else reader
+        self.reader = "decord" if self.wanted == "auto" else self.wanted
         self.proof = "sequence"
         self.counters = _pyav.Counters()
         self._header = _pyav.read_header(self.path)
@@ -143,9 +149,9 @@ class VideoReader:
             self.reader = "pyav"
             if far and self._header.timed:
                 self.proof = "timestamps"
-                yield _pyav.by_timestamp
+                yield partial(_pyav.by_timestamp, shrink=self.shrink)
                 self.proof = "sequence"
-            yield _pyav.in_sequence
+            yield partial(_pyav.in_sequence, shrink=self.shrink)
 
 
 @dataclass(frozen=True)

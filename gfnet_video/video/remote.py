@@ -14,7 +14,7 @@ from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.worker import Failure, Limits, Worker
 
 COUNT, NEXT = "count", "next"
-Wanted = tuple[str, str, Limits]  # path, reader, limits
+Wanted = tuple[str, str, int, Limits]  # path, reader, shrink, limits
 Told = int | np.ndarray | None
 ReadingWorker = Worker[Wanted, Told]
 
@@ -27,9 +27,9 @@ def reading(wanted: Wanted, cut: Cut | None = None) -> Generator[Told, str | lis
     first of those frames (H,W,3) uint8, or what `cut` makes of it, NEXT each further one. Raises VideoError, Rejected
     where a limit is passed.
     """
-    path, reader, limits = wanted
+    path, reader, shrink, limits = wanted
     admit_file(path, limits)
-    with VideoReader(path, reader=reader) as video:
+    with VideoReader(path, reader=reader, shrink=shrink) as video:
         admit_picture(path, video.width, video.height, limits)
         frames: Iterator[np.ndarray] = iter(())
         asked = yield video.header_frames
@@ -51,9 +51,11 @@ class RemoteReader:
     raises, and where decoding takes longer than `worker.limits`, passes another of them or ends the process.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, worker: ReadingWorker, reader: str = "auto") -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, worker: ReadingWorker, reader: str = "auto", shrink: int = 0
+    ) -> None:
         self.path, self.reader, self.worker = os.fsdecode(path), reader, worker
-        self.header_frames: int | None = self._told(worker.ask((self.path, reader, worker.limits)))
+        self.header_frames: int | None = self._told(worker.ask((self.path, reader, shrink, worker.limits)))
 
     def __enter__(self) -> RemoteReader:
         return self

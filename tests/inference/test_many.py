@@ -73,12 +73,12 @@ def test_the_far_side_decodes_a_frame_when_it_is_asked_for(clip: Path, monkeypat
     opened: list[VideoReader] = []
 
     class Spy(VideoReader):
-        def __init__(self, path: str, *, reader: str) -> None:
-            super().__init__(path, reader=reader)
+        def __init__(self, path: str, *, reader: str, shrink: int) -> None:
+            super().__init__(path, reader=reader, shrink=shrink)
             opened.append(self)
 
     monkeypatch.setattr(remote, "VideoReader", Spy)
-    talk = reading((str(clip), "auto", LIMITS))
+    talk = reading((str(clip), "auto", 0, LIMITS))
     assert next(talk) == 36 and opened[0].frames_decoded == 0
     for asked, index in (([2, 9, 30], 2), (NEXT, 9), (NEXT, 30)):
         frame = talk.send(asked)  # type: ignore[arg-type]
