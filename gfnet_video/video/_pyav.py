@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import stat
 from bisect import bisect_right
@@ -239,12 +238,13 @@ def to_rgb(frame: Any, stream: Any, shrink: int = 0) -> np.ndarray:
 
 
 def shrunk(size: tuple[int, int], short: int) -> tuple[int, int]:
-    """Width and height with `short` as the lesser of the two; the other is even, for libav rounds odd widths worse.
+    """Width and height with `short` as the lesser of the two, rounded as `resize_crop` does, which then cuts the same
+    square.
 
     >>> shrunk((1280, 720), 96), shrunk((1080, 1920), 224)
-    ((172, 96), (224, 400))
+    ((171, 96), (224, 398))
     """
-    width, height = (short if x == min(size) else 2 * math.ceil(x * short / min(size) / 2) for x in size)
+    width, height = (round(x * short / min(size)) for x in size)
     return width, height
 
 
