@@ -2,10 +2,10 @@
 
 Five targets, a to e. What a ratio compares takes turns, round by round, after a round that warms up; a ratio is that of
 the same round, and the median of the rounds is told with the least and the most. Networks have random weights, but in b
-the bundled model's; time does not depend on them. "Networks" leaves out decoding and preprocessing, and so of torch the
-normalising, which is in an engine's graphs and counts there; what is timed frame by frame (d, e) has its frames in
-memory. A table on stderr, JSON on stdout at the end. share: what this process got of one processor's time; far below 1
-with --threads 1, the core had other work.
+those of the bundled models; time does not depend on them. "Networks" leaves out decoding and preprocessing, and so of
+torch the normalising, which is in an engine's graphs and counts there; what is timed frame by frame (d, e), and many
+clips at a time in b, has its frames in memory. A table on stderr, JSON on stdout at the end. share: what this process
+got of one processor's time; far below 1 with --threads 1, the core had other work.
 """
 
 from __future__ import annotations

@@ -18,11 +18,12 @@ from gfnet_video.checkpoint import Recogniser, load
 from gfnet_video.datasets.clips import open_clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.engines.engine import Engine
+from gfnet_video.engines.sessions import EXTRAS, installed
+from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.evaluation.bench_models import Ways, on_engines
 from gfnet_video.evaluation.exit_timing import time_round
 from gfnet_video.evaluation.machine import processor
 from gfnet_video.inference.under_way import Pulled, in_seats
-from gfnet_video.nn.folding import folded
 from tools.mini_runs import FAMILIES, model_of, recipe_of
 
 TIMED, BATCH, ROUNDS = 128, 16, 9
@@ -50,15 +51,16 @@ def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
 
 def _engines(keys: list[str], family: str, test: Manifest, cache: Path, scratch: Path) -> dict[str, list[Round]]:
     """By engine, how each network is timed."""
+    able = [name for name in ("torch", *EXTRAS) if installed(name)]
     rounds: dict[str, list[Round]] = {}
     for key in keys:
         model = load(model_of(key, family, 0))
         clips = open_clips(test, model.config, cache)
-        pixels = torch.stack([clips.read(i) for i in range(min(TIMED, len(clips)))])
-        ways = Ways((), None, [test.path(0)], lambda _: None)
+        pixels = torch.stack([clips.read(i) for i in range(TIMED)])
+        ways = Ways(able, torch.get_num_threads(), [test.path(0)], lambda _: None)
         for engine in on_engines(model, scratch / key, ways):
-            if engine.name == "torch":  # whose exits need not leave torch
-                run: Round = partial(eager, folded(model), pixels, BATCH)
+            if isinstance(engine, TorchEngine):  # whose exits need not leave torch
+                run: Round = partial(eager, engine.model, pixels, BATCH)
             else:
                 run = partial(_timed, engine, pixels.numpy())
             rounds.setdefault(engine.name, []).append(run)

@@ -98,6 +98,7 @@ def command(
     manifest = manifest if limit is None else manifest.head(limit)
     about: dict[str, object] = {"model": str(name), "dataset": opened.name, "split": split}
     about |= {} if side is None else {"patch_side": side}
+    about |= {"shrink": True} if shrink else {}
     if protocol != "exits":
         measured = evaluate_views(model, manifest, protocol, batch=batch)
         click.echo(json.dumps(about | measured, indent=1))
@@ -105,7 +106,9 @@ def command(
     model = folded(model)
     if curve is not None:
         check_ready(curve, manifest)
-    clips = open_clips(manifest, model.config, opened.cache(manifest.root) if cache else None, shrink=shrink)
+    clips = open_clips(
+        manifest, model.config, opened.cache(manifest.root) if cache else None, shrink=model.config.shrunk_to(shrink)
+    )
     rule = rule_of(model.card.rule, Options(confidence, not no_exit))
     for warning in () if no_exit or confidence is not None else elsewhere(TorchEngine(model).about):
         click.echo(f"warning: {warning}", err=True)

@@ -127,6 +127,10 @@ class ModelConfig:
         """The short side of a frame before the working frame is cut from its middle."""
         return self.short_side or self.frame_side
 
+    def shrunk_to(self, shrink: bool) -> int:
+        """What VideoReader is to shrink frames to; 0: they stay whole."""
+        return self.resized_to if shrink else 0
+
     @property
     def glances_first(self) -> bool:
         """Whether the whole clip is glanced at before the first focus look."""

@@ -41,11 +41,11 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
     that ends before its header says is sampled once more in training; elsewhere it counts as unreadable. recipe, for
     training too: what may happen to a clip, drawn from the same three; a mirrored clip has its mirror's label.
     focus_frames: so many others of the clip for the focus, sampled as the first are and set behind them; short_side: as
-    `resize_crop` takes it; view: another look than the centre, when measuring; shrink: libav scales what is large while
-    it converts its colours (VideoReader), which without a cache is faster. truth: where the object is in every
+    `resize_crop` takes it; view: another look than the centre, when measuring; shrink: as VideoReader takes
+    it, which without a cache is faster. truth: where the object is in every
     frame of each clip, (N,frames,2) as parts of square frames: then every clip must have so many frames.
     Raises ConfigError for an unknown sampler, and for crops and views of a cache, which keeps centre squares only, and
-    of clips with truth, whose places would move.
+    for shrinking what is cached, and of clips with truth, whose places would move.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
         short_side: int = 0,
         view: View | None = None,
         truth: np.ndarray | None = None,
-        shrink: bool = False,
+        shrink: int = 0,
     ) -> None:
         if truth is not None and (view or View()).place != View().place:
             raise ConfigError("a view is off the centre, but patches of an oracle are places in the centre square")
@@ -77,12 +77,14 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
             raise ConfigError("a view is off the centre, but the cache keeps centre squares: measure without it")
         if cache is not None and recipe is not None and recipe.crops != "none":
             raise ConfigError(f"crops are {recipe.crops}, but the cache keeps centre squares: set train.cache to false")
+        if cache is not None and shrink:
+            raise ConfigError(f"frames are to be shrunk to {shrink}, but the cache keeps those that were not")
         self.manifest, self.frames, self.side, self.cache = manifest, frames, side, cache
         self.jitter, self.seed, self.epoch = jitter, seed, 0
         self.sampler, self.recipe = sampler, recipe
         self.focus_frames, self.short_side, self.view = focus_frames, short_side, view or View()
         self.truth = truth
-        self.shrink = (short_side or side) if shrink else 0
+        self.shrink = shrink
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -151,8 +153,11 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
             first, count = part(self.manifest, index, source, total or frames_of(self.manifest, index, source))
             wanted = np.array(self.indices(count, index)) + first
             order = wanted.argsort(kind="stable")  # a file is read forwards
-            frames = np.stack(list(source.read(wanted[order].tolist())))
-            return frames[order.argsort()]
+            frames = list(source.read(wanted[order].tolist()))
+            if sizes := {f.shape[:2] for f in frames} - {frames[0].shape[:2]}:
+                (h, w), (other_h, other_w) = frames[0].shape[:2], sizes.pop()
+                raise VideoError(source.path, f"its frames change from {w}x{h} to {other_w}x{other_h}")
+            return np.stack(frames)[order.argsort()]
 
     def _cached(self, cache: FrameCache, index: int, total: int | None) -> np.ndarray:
         path = self.manifest.path(index)
@@ -176,7 +181,7 @@ def open_clips(
     progress: Progress = lambda done, total: None,
     *,
     view: View | None = None,
-    shrink: bool = False,
+    shrink: int = 0,
 ) -> Clips:
     """A split as a model wants it, sampled at segments' centres; `cache`: folder of a decoded copy, or None; view,
     shrink: as Clips takes them."""

@@ -7,7 +7,7 @@ contenders' milliseconds in the same round, so it comes with a spread; none is w
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from gfnet_video.evaluation.bench_runs import Contender, Run, run_engine, run_se
 from gfnet_video.inference.under_way import shares_looks
 from gfnet_video.nn.exit_rule import ExitRule
 
+QUEUE = 4  # times as many clips as seats, at least
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -48,11 +49,19 @@ def bench(
             place = (turn + number) % len(contenders)
             one = contenders[place]
             fresh = _peak_from_here()
-            runs = tuple(one.run(some) for some in ([paths] if one.seats else _batches(paths, one.batch)))
+            runs = tuple(one.run(some) for some in _shares(paths, one))
             if number:
                 found[place].append(runs)
                 peaks[place] = max(peaks[place] or 0.0, _peak_mb()) if fresh else None
     return [Scores(c, tuple(f), p) for c, f, p in zip(contenders, found, peaks, strict=True)]
+
+
+def _shares(paths: Sequence[Path], one: Contender) -> Iterable[Sequence[Path]]:
+    """The clips as a contender takes them: in batches; where it has seats all in one run, and so often that most of the
+    time others wait."""
+    if not one.seats:
+        return _batches(paths, one.batch)
+    return [[*paths] * -(-QUEUE * one.batch // len(paths))]
 
 
 def _batches(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
@@ -71,8 +80,8 @@ def contenders_of(
 ) -> list[Contender]:
     """Each model on each engine, at each batch and chunk, with its exits and at the first chunk without any; what is
     untrained has no exits; static networks take a whole clip at once, which is when they are fastest. In a batch a
-    clip that exits leaves its seat to the next, where the model lets clips share looks (`shares_looks`). confidence: in
-    the place of each model's own thresholds."""
+    clip that exits leaves its seat to the next, where the model lets clips share looks (`shares_looks`): then frames
+    are looked at one by one, whatever the chunks. confidence: in the place of each model's own thresholds."""
     found = []
     for engine, kind in opened:
         about = engine.about

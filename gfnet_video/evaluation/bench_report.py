@@ -25,8 +25,8 @@ NOTES = (
     "Networks of pytorchvideo see what they are published on: "
     + ", ".join(f"{s.title} {s.frames} frames of {s.side} pixels" for s in PUBLISHED.values())
     + ".",
-    "In a batch, a clip that is sure makes room for the next one; of a model whose clips cannot share looks, all stop "
-    "when the last of them is sure.",
+    "In a batch with exits, a clip that is sure makes room for the next one, frame by frame whatever the chunk; where "
+    "the model's clips cannot share looks, all stop when the last of them is sure.",
     "MB: the highest resident memory of the whole process, with all models loaded, in the contender's turns.",
 )
 

@@ -75,8 +75,8 @@ def run_engine(engine: Engine, rule: ExitRule, chunk: int, paths: Sequence[Path]
 
 
 def run_seats(engine: Engine, rule: ExitRule, seats: int, paths: Sequence[Path]) -> Run:
-    """Decode, look and stop as `predict` does, so many clips under way at a time: one that is sure makes room for the
-    next. Raises VideoError naming the file."""
+    """Decode, look and stop as `predict` does frame by frame, so many clips under way at a time: one that is sure makes
+    room for the next. Raises VideoError naming the file."""
     seconds: Seconds = defaultdict(float)
     about, began = engine.about, perf_counter()
     waiting = (_waiting(engine, rule, path, seconds) for path in paths)

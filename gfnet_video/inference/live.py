@@ -28,7 +28,7 @@ def watch(
     """
     if list(sources).count(STDIN) > 1:
         raise ConfigError("standard input (-) is named twice; it can be read once")
-    side, to = engine.about.config.frame_side, engine.about.config.resized_to if shrink else 0
+    side, to = engine.about.config.frame_side, engine.about.config.shrunk_to(shrink)
     engine.slide(np.zeros((1, 3, side, side), np.uint8))  # the first call of a network takes far longer than the others
     bell = Condition()
     feeds = [Feed(name, chosen.every, bell=bell, live=live, shrink=to) for name in sources]

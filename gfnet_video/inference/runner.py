@@ -115,8 +115,7 @@ def _predict(engine: Engine, path: str | Path, options: Options, true_count: int
     about = engine.about
     rule, chunk = rule_of(about.rule, options), options.chunk or stored_chunk(about)
     began = time.perf_counter()
-    shrink = about.config.resized_to if options.shrink else 0
-    with options.video(path, reader=options.reader, shrink=shrink) as video:
+    with options.video(path, reader=options.reader, shrink=about.config.shrunk_to(options.shrink)) as video:
         claimed = claimed_frames(video)
         indices = indices_of(about.config, true_count or claimed)
         reading = Reading(engine, video, options.ahead)

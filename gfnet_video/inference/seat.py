@@ -45,7 +45,7 @@ class Seat:
         self.number, self.path, self.true_count = number, path, true_count
         self.began, self.claimed, self.counted, self.decoded = time.perf_counter(), 0, False, 0
         self.indices, self.clip = list[int](), None
-        shrink = self.about.config.resized_to if self.options.shrink else 0
+        shrink = self.about.config.shrunk_to(self.options.shrink)
         self.worker.begin((str(path), self.options.reader, shrink, self.worker.limits))
         self.seated = self.owed = True
 

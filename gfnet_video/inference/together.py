@@ -15,7 +15,7 @@ from gfnet_video.errors import ConfigError, VideoError
 from gfnet_video.inference.report import Outcome
 from gfnet_video.inference.runner import Options, predict
 from gfnet_video.inference.seat import Seat
-from gfnet_video.inference.under_way import glance_at, look_at, shares_looks
+from gfnet_video.inference.under_way import glance_together, look_together, shares_looks
 from gfnet_video.video.picture import is_picture
 from gfnet_video.video.pixels import cut_frame
 from gfnet_video.video.reader import VideoEnded
@@ -135,9 +135,9 @@ def _look(engine: Engine, crew: list[Seat], done: dict[int, Outcome], load: Load
     began = time.perf_counter()
     clips = [clip for seat in crew if (clip := seat.ready) is not None]
     new = [clip for clip in clips if clip.new]
-    glance_at(engine, new)
+    glance_together(engine, new)
     ready = [clip for clip in clips if clip.frame is not None]
-    look_at(engine, ready)
+    look_together(engine, ready)
     if not clips:
         return
     for seat in crew:

@@ -11,6 +11,7 @@ import numpy as np
 from gfnet_video.config import ModelConfig
 from gfnet_video.engines.engine import Engine, Turn, fires
 from gfnet_video.engines.timing import Seconds
+from gfnet_video.errors import ConfigError, DataError
 from gfnet_video.nn.exit_rule import ExitRule
 
 
@@ -24,33 +25,33 @@ class UnderWay:
 
     def __init__(self, config: ModelConfig, rule: ExitRule, count: int, forced: np.ndarray | None = None) -> None:
         self.rule, self.count, self.forced = rule, count, forced
-        self.first = int(config.glances_first)  # steps before the first patch
+        self.before = int(config.glances_first)  # steps before the first patch
         self.frame: np.ndarray | None = None
         self.clip, self.turns, self.memory, self.done = list[np.ndarray](), list[Turn](), None, False
 
     @property
     def new(self) -> bool:
         """Whether the whole clip is to be glanced at before the first patch."""
-        return bool(self.first) and not self.turns
+        return bool(self.before) and not self.turns
 
     def take(self, frame: np.ndarray) -> None:
         """A frame that is looked at next; where the whole clip is glanced at first, not before all of it is there."""
-        if self.first:
+        if self.before:
             self.clip.append(frame)
         if not self.new or len(self.clip) == self.count:
             self.frame = frame
 
     def forced_centre(self) -> np.ndarray | None:
         """Where the next patch lies (2,), where the model does not say it."""
-        return None if self.forced is None else self.forced[0, len(self.turns) - self.first]
+        return None if self.forced is None else self.forced[0, len(self.turns) - self.before]
 
     def looked(self, memory: Any, logits: np.ndarray, centre: np.ndarray | None) -> None:
         """The networks have seen the frame: logits (1,K), centre (1,2)."""
         turn = Turn(len(self.turns), logits, centre)
         self.turns.append(turn)
         self.frame, self.memory = None, memory
-        self.done = bool(fires(self.rule, turn)[0]) or len(self.turns) == self.count + self.first
-        if self.first and not self.done:
+        self.done = bool(fires(self.rule, turn)[0]) or len(self.turns) == self.count + self.before
+        if self.before and not self.done:
             self.frame = self.clip[len(self.turns) - 1]
 
 
@@ -72,7 +73,10 @@ class Pulled(UnderWay):
     def pull(self) -> None:
         """Get ready for the next look."""
         while self.frame is None:
-            self.take(next(self.frames))
+            frame = next(self.frames, None)
+            if frame is None:
+                raise DataError(f"a clip of {self.count} frames ended before its {len(self.turns) + 1}. look had one")
+            self.take(frame)
 
 
 def shares_looks(config: ModelConfig) -> bool:
@@ -82,7 +86,7 @@ def shares_looks(config: ModelConfig) -> bool:
     return (config.frame_by_frame or glanced) and config.policy_norm != "batch"
 
 
-def glance_at(engine: Engine, new: Sequence[UnderWay], seconds: Seconds | None = None) -> None:
+def glance_together(engine: Engine, new: Sequence[UnderWay], seconds: Seconds | None = None) -> None:
     """Glance at whole clips together; patches are located only for those that are not sure already."""
     if not new:
         return
@@ -96,7 +100,7 @@ def glance_at(engine: Engine, new: Sequence[UnderWay], seconds: Seconds | None =
             new[i].forced = plan[None]
 
 
-def look_at(engine: Engine, ready: Sequence[UnderWay], seconds: Seconds | None = None) -> None:
+def look_together(engine: Engine, ready: Sequence[UnderWay], seconds: Seconds | None = None) -> None:
     """One look at the next frame of each of these clips."""
     if not ready:
         return
@@ -114,9 +118,12 @@ def in_seats(
     """The exit loop on many clips, `seats` of them at a time: those that are done leave, and waiting ones sit down.
 
     Yields those that leave, step by step. `clips` is drawn from when a seat is free; where whole clips are glanced at
-    first, when half of them are, for glances at a few clips are slow. What an exit saves is not computed, and a frame
-    that no look needs is not pulled. Only models whose clips can share looks (`shares_looks`).
+    first, when half of them are, for glances at a few clips are slow. What an exit saves is not computed, but that all
+    patches of a clip that is glanced at first are located at once; a frame that no look needs is not pulled.
+    Raises ConfigError for models whose clips cannot share looks (`shares_looks`), and for less than one seat.
     """
+    if seats < 1 or not shares_looks(engine.about.config):
+        raise ConfigError(f"{engine.about.model}: {seats} seats; it needs one or more, and looks that clips can share")
     waiting, seated = iter(clips), list[Pulled]()
     whole = engine.about.config.glances_first
     while True:
@@ -126,7 +133,7 @@ def in_seats(
             return
         for one in seated:
             one.pull()
-        glance_at(engine, [one for one in seated if one.new], seconds)
-        look_at(engine, [one for one in seated if one.frame is not None], seconds)
+        glance_together(engine, [one for one in seated if one.new], seconds)
+        look_together(engine, [one for one in seated if one.frame is not None], seconds)
         yield [one for one in seated if one.done]
         seated = [one for one in seated if not one.done]

@@ -225,14 +225,14 @@ def to_rgb(frame: Any, stream: Any, shrink: int = 0) -> np.ndarray:
     """(H,W,3) uint8, turned upright where the file says that the camera was not.
 
     shrink: the short side of frames that are at least twice as large, 0 for none. Then libav scales them while it
-    converts their colours, in one pass over a frame of which the chroma is small already.
+    converts their colours, in one pass over a frame of which the chroma is small already; to planes, for to rgb24 it
+    would halve the chroma of even widths once more.
     """
-    size, how = (stream.codec_context.width, stream.codec_context.height), {}
+    size, form = (stream.codec_context.width, stream.codec_context.height), "rgb24"
     if shrink and min(size) >= 2 * shrink:
-        size, how = shrunk(size, shrink), {"interpolation": "BILINEAR"}
-    if size != (frame.width, frame.height):
-        how |= {"width": size[0], "height": size[1]}
-    pixels = frame.to_ndarray(format="rgb24", **how)
+        size, form = shrunk(size, shrink), "gbrp"
+    how = {} if size == (frame.width, frame.height) else {"width": size[0], "height": size[1]}
+    pixels = np.ascontiguousarray(frame.to_ndarray(format=form, **how))
     turns = round(rotation(frame) / 90) % 4
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 

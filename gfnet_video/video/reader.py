@@ -105,7 +105,7 @@ class VideoReader:
     def every(self) -> Iterator[np.ndarray]:
         """Every frame that decodes, in sequence, by PyAV; the header is not asked."""
         self.reader, self.proof = "pyav", "sequence"
-        yield from _pyav.in_sequence(self.path, range(sys.maxsize), self.counters)
+        yield from _pyav.in_sequence(self.path, range(sys.maxsize), self.counters, self.shrink)
 
     def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
         """Frames (H,W,3) uint8 RGB at non-decreasing `indices`, each decoded when it is asked for.

@@ -12,8 +12,9 @@ import torch
 import gfnet_video as gf
 from gfnet_video.engines.folder import READERS
 from gfnet_video.engines.opening import open_engine
+from gfnet_video.evaluation.bench_runs import run_seats
 from gfnet_video.inference.export import export
-from gfnet_video.inference.runner import Options
+from gfnet_video.inference.runner import Options, rule_of
 from gfnet_video.inference.together import Load, predict_together
 from gfnet_video.records import Prediction
 from gfnet_video.video.worker import Limits
@@ -32,9 +33,11 @@ def main() -> None:
         for name in (n for n in READERS["onnx"] if find_spec(n) is not None):
             looks = open_engine(Path(scratch) / "graphs", name, 1)
             for options in (Options(), Options(confidence=0.01)):
+                alone = [gf.predict(looks, path, options=options) for path in paths]
+                ran = run_seats(looks, rule_of(looks.about.rule, options), 2, paths)
+                assert abs(ran.gmacs - sum(p.gmacs for p in alone) / len(alone)) < 1e-6, (name, ran, alone)
                 found = predict_together(looks, paths, options, Limits(), jobs=2, load=Load())
-                for path, other in zip(paths, found, strict=True):
-                    one = gf.predict(looks, path, options=options)
+                for one, other in zip(alone, found, strict=True):
                     assert isinstance(other, Prediction) and one.exit_step == other.exit_step, (name, one, other)
                     assert np.allclose(one.patches, other.patches, atol=1e-4), (name, one, other)
                     assert np.allclose(one.step_scores, other.step_scores, atol=1e-4), (name, one, other)
