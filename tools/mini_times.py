@@ -45,7 +45,7 @@ def times(test: Manifest, cache: Path) -> list[dict[str, Any]]:
         with TemporaryDirectory() as scratch:
             for engine, rounds in _engines(keys, family, test, cache, Path(scratch)).items():
                 of = {"family": family, "engine": engine, "date": today(), **machine()}
-                found += [of | one for one in _beside(keys, family, in_turns(rounds))]
+                found += [of | one for one in beside(keys, family, in_turns(rounds))]
     return found
 
 
@@ -62,7 +62,7 @@ def _engines(keys: list[str], family: str, test: Manifest, cache: Path, scratch:
             if isinstance(engine, TorchEngine):  # whose exits need not leave torch
                 run: Round = partial(eager, engine.model, pixels, BATCH)
             else:
-                run = partial(_timed, engine, pixels.numpy())
+                run = partial(timed, engine, pixels.numpy())
             rounds.setdefault(engine.name, []).append(run)
     return rounds
 
@@ -72,7 +72,7 @@ def eager(model: Recogniser, pixels: torch.Tensor, batch: int) -> float:
     return time_round(model, pixels, None, model.card.rule, batch)[0]
 
 
-def _timed(engine: Engine, pixels: np.ndarray) -> float:
+def timed(engine: Engine, pixels: np.ndarray) -> float:
     """Clips (n,T,3,S,S): so many under way at a time, or where there is no focus whole clips."""
     about, began = engine.about, time.perf_counter()
     if about.config.focus is None:
@@ -91,15 +91,15 @@ def in_turns(runs: list[Round]) -> list[list[float]]:
     return rounds
 
 
-def _beside(keys: list[str], family: str, rounds: list[list[float]]) -> list[dict[str, Any]]:
+def beside(keys: list[str], family: str, rounds: list[list[float]]) -> list[dict[str, Any]]:
     """Each network with exits beside the first, the full-frame one."""
     found = []
     for i, key in enumerate(keys[1:], 1):
         pairs = [[r[0], r[i]] for r in rounds]
         full, gfnet = (statistics.median(p[side] for p in pairs) for side in (0, 1))
-        timed = {"full_ms": full, "gfnet_ms": gfnet, "ratio": statistics.median(g / f for f, g in pairs)}
+        ms = {"full_ms": full, "gfnet_ms": gfnet, "ratio": statistics.median(g / f for f, g in pairs)}
         of = {"key": key, "recipe": recipe_of(key, family, 0), "clips": TIMED, "batch": BATCH}
-        found.append(of | timed | {"rounds": pairs})
+        found.append(of | ms | {"rounds": pairs})
     return found
 
 
