@@ -26,7 +26,7 @@ for package in ("onnx", "onnxscript", "onnxruntime"):
 
 OPENVINO = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 # Rows of walks.WALKS, beside `exported`; the others take a minute more: python -m tests.engines.walks onnx
-WALKED = ("both",)
+WALKED = ("both", "sees_clip")
 BLOCKED = "import sys; sys.modules['torch'] = None; from gfnet_video.cli.main import main; main(sys.argv[1:])"
 
 
@@ -47,9 +47,10 @@ def test_every_walk_says_what_torch_says(form: str, walked: tuple[str, ...]) -> 
     """`export` itself compares, one clip and frame at a time, three and eight; here its word is compared with less."""
     done = python("-m", "tests.engines.walks", form, *walked)
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert tuple(said) == walked
-    for engines in said.values():
+    told = json.loads(done.stdout)
+    assert tuple(told["parity"]) == walked
+    assert set(told["seated"]) == (engines_of(form) if "sees_clip" in walked else set())  # clips that share looks
+    for engines in told["parity"].values():
         assert set(engines) == engines_of(form)
         for parity in engines.values():
             assert parity["clips"] == 2 and parity["pixels"] < 1e-3 and parity["logits"] < 1e-5
@@ -106,13 +107,6 @@ def test_an_exported_model_has_the_side_of_its_focus_alone(exported: Path) -> No
     assert open_engine(exported, "onnxruntime", 1, side=32).about.config == open_engine(exported).about.config
     with pytest.raises(ConfigError, match="was exported with patches of side 32, not 24; name the checkpoint"):
         open_engine(exported, side=24)
-
-
-def test_clips_glanced_at_first_share_looks() -> None:
-    """On every engine that reads ONNX, openvino among them."""
-    done = python("-m", "tests.engines.seats")
-    assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) == engines_of("onnx")
 
 
 def test_clips_that_share_looks_say_what_torch_says(exported: Path, checkpoint: Path, clip: Path) -> None:
