@@ -43,7 +43,7 @@ from gfnet_video.evaluation.machine import machine_of
 from gfnet_video.inference.batch import run_batch
 from gfnet_video.inference.reading import in_order
 from gfnet_video.inference.runner import claimed_frames, frames, indices_of, open_video
-from gfnet_video.inference.under_way import Pulled, in_seats
+from gfnet_video.inference.under_way import from_memory, in_seats
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.nn.folding import folded
 from tools.bare_graphs import DEEP, WIDE, bare, other, products
@@ -98,8 +98,7 @@ def in_memory(engine: Engine, chunk: int = 1, *, seats: int = 0) -> Contender:
             held[path] = [engine.cut(pixels) for pixels in decoded(about.config, path)]
         spent, began = defaultdict[str, float](float), perf_counter()
         if seats:
-            clips = (Pulled(about.config, about.rule, len(held[p]), frames=iter(held[p])) for p in paths)
-            deque(in_seats(engine, clips, seats, spent), maxlen=0)
+            deque(in_seats(engine, from_memory(about, (held[p] for p in paths)), seats, spent), maxlen=0)
         for path in [] if seats else paths:
             deque(engine.walk((one[None] for one in held[path]), chunk=chunk, seconds=spent), maxlen=0)
         spent["total"] = perf_counter() - began

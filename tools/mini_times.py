@@ -23,7 +23,7 @@ from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.evaluation.bench_models import Ways, on_engines
 from gfnet_video.evaluation.exit_timing import time_round
 from gfnet_video.evaluation.machine import processor
-from gfnet_video.inference.under_way import Pulled, in_seats
+from gfnet_video.inference.under_way import from_memory, in_seats
 from tools.mini_runs import FAMILIES, model_of, recipe_of
 
 TIMED, BATCH, ROUNDS = 128, 16, 9
@@ -80,8 +80,7 @@ def timed(engine: Engine, pixels: np.ndarray) -> float:
             together = pixels[start : start + BATCH].swapaxes(0, 1)
             deque(engine.walk(iter(together), chunk=about.config.frames), maxlen=0)
     else:
-        clips = (Pulled(about.config, about.rule, len(one), frames=iter(one)) for one in pixels)
-        deque(in_seats(engine, clips, BATCH), maxlen=0)
+        deque(in_seats(engine, from_memory(about, pixels), BATCH), maxlen=0)
     return 1000 * (time.perf_counter() - began) / len(pixels)
 
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from gfnet_video.evaluation.bench import bench
 from gfnet_video.video.pixels import cut_frame
 from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.samplers import uniform_indices
+from tools.bare_graphs import other
 from tools.loader_speed import HEIGHT, LENGTH, clips_in
 
 WAYS = {"decord": ("decord", False), "pyav": ("pyav", False), "pyav, shrunk": ("auto", True)}
@@ -31,14 +33,6 @@ def working_frames(path: Path, way: str, frames: int, side: int) -> np.ndarray:
         return np.stack([cut_frame(one, frame_side=side) for one in video.read(uniform_indices(LENGTH, frames))])
 
 
-def timed(paths: list[Path], way: str, frames: int, side: int) -> float:
-    """Milliseconds a clip."""
-    began = time.perf_counter()
-    for path in paths:
-        working_frames(path, way, frames, side)
-    return 1000 * (time.perf_counter() - began) / len(paths)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -49,14 +43,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     manifest = clips_in(given.folder, given.clips, given.height)
-    paths, asked = [manifest.path(i) for i in range(given.clips)], (given.frames, given.side)
-    _, *rounds = [{way: timed(paths, way, *asked) for way in WAYS} for _ in range(given.rounds + 1)]
-    for way in WAYS:
-        ratios = [one[way] / one["decord"] for one in rounds]
+    paths, asked = [manifest.path(i) for i in range(given.clips)], {"frames": given.frames, "side": given.side}
+    works = [other(way, partial(working_frames, way=way, **asked)) for way in WAYS]
+    decord, *scores = bench(works, paths, given.rounds, lambda _: None)
+    for score in (decord, *scores):
+        ms = [score.ms(i) for i in range(given.rounds)]
+        ratios = [one / decord.ms(i) for i, one in enumerate(ms)]
         spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"{way:16}{statistics.median(one[way] for one in rounds):8.1f} ms  {spread}")
+        print(f"{score.contender.name:16}{statistics.median(ms):8.1f} ms  {spread}")
     whole, small = (
-        np.stack([working_frames(p, way, *asked) for p in paths]).astype(int) for way in ("pyav", "pyav, shrunk")
+        np.stack([working_frames(p, way, **asked) for p in paths]).astype(int) for way in ("pyav", "pyav, shrunk")
     )
     print(f"apart           {np.abs(whole - small).mean():8.2f} of 255")
 

@@ -41,11 +41,11 @@ class Clips(torch.utils.data.Dataset[tuple[Tensor, int, str]]):
     that ends before its header says is sampled once more in training; elsewhere it counts as unreadable. recipe, for
     training too: what may happen to a clip, drawn from the same three; a mirrored clip has its mirror's label.
     focus_frames: so many others of the clip for the focus, sampled as the first are and set behind them; short_side: as
-    `resize_crop` takes it; view: another look than the centre, when measuring; shrink: as VideoReader takes
-    it, which without a cache is faster. truth: where the object is in every
-    frame of each clip, (N,frames,2) as parts of square frames: then every clip must have so many frames.
-    Raises ConfigError for an unknown sampler, and for crops and views of a cache, which keeps centre squares only, and
-    for shrinking what is cached, and of clips with truth, whose places would move.
+    `resize_crop` takes it; view: another look than the centre, when measuring; shrink: as VideoReader takes it. truth:
+    where the object is in every frame of each clip, (N,frames,2) as parts of square frames: then every clip must have
+    so many frames.
+    Raises ConfigError for an unknown sampler, for crops and views of a cache, which keeps centre squares only, and of
+    clips with truth, whose places would move, and for shrinking what is cached.
     """
 
     def __init__(

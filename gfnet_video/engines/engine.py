@@ -98,7 +98,8 @@ class Engine(Protocol):
 
         Returns the memories anew, the video-level logits (B,K) and the patches' centres (B,2), None without a focus;
         centres (B,2) force them. Only models that go from frame to frame (`ModelConfig.frame_by_frame`) can do it, and
-        those that glance first, which here focus only: at the centres that `plan` gave.
+        those that glance first, which here focus only: at the centres that `plan` gave. seconds, here and below: as
+        `walk` takes it.
         """
         ...
 

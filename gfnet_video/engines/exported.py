@@ -6,7 +6,6 @@ Letters: B videos, k frames of a group, n looks at it, S frame side, P patch sid
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from time import perf_counter
@@ -17,7 +16,7 @@ from gfnet_video.config import ModelConfig
 from gfnet_video.engines.engine import About, Turn
 from gfnet_video.engines.places import beside, cropped, each_its_own, fixed_centres
 from gfnet_video.engines.sessions import Session
-from gfnet_video.engines.timing import Seconds
+from gfnet_video.engines.timing import Seconds, counted
 from gfnet_video.engines.whole_graphs import apart, centres_of, glanced, together
 from gfnet_video.engines.window_graphs import Memory, looked, said
 from gfnet_video.errors import ConfigError
@@ -120,7 +119,7 @@ class Walk:
 
     def __init__(self, engine: Exported, chunk: int, seconds: Seconds | None) -> None:
         self.looks, self.config, self.chunk = engine.looks, engine.about.config, chunk
-        self.seconds: Seconds = defaultdict(float) if seconds is None else seconds
+        self.seconds = counted(seconds)
 
     def interleaved(self, frames: Iterable[np.ndarray], forced: np.ndarray | None) -> Iterator[Turn]:
         state, index = Arrays(), 0

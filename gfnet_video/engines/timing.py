@@ -16,6 +16,11 @@ LOOKS = {"glance_net": "glance", "policy": "locate", "focus_net": "focus", "aggr
 Seconds = defaultdict[str, float]
 
 
+def counted(seconds: Seconds | None) -> Seconds:
+    """What seconds are added to: where nobody asked for them, a count that is dropped."""
+    return defaultdict(float) if seconds is None else seconds
+
+
 @contextmanager
 def timed_looks(model: GFNet, seconds: Seconds) -> Iterator[None]:
     """Add to `seconds` what each of the four looks takes while the context lasts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
@@ -14,7 +13,7 @@ from torch import Tensor
 from gfnet_video.checkpoint import Recogniser
 from gfnet_video.engines.engine import About, Turn
 from gfnet_video.engines.macs import LookMacs, count_macs
-from gfnet_video.engines.timing import Seconds, timed_looks
+from gfnet_video.engines.timing import Seconds, counted, timed_looks
 from gfnet_video.engines.window import Window, slide
 from gfnet_video.nn.device import device_of
 from gfnet_video.nn.state import State, together
@@ -66,7 +65,7 @@ class TorchEngine:
         seconds: Seconds | None = None,
     ) -> Generator[Turn, None, None]:
         """As Engine says."""
-        seconds = defaultdict(float) if seconds is None else seconds
+        seconds = counted(seconds)
         ready = partial(self._normalised, seconds=seconds)
         glance = None if glance_frames is None else ready(glance_frames)
         forced = None if centres is None else torch.from_numpy(centres).to(device_of(self.model))
@@ -78,7 +77,7 @@ class TorchEngine:
         self, frame: np.ndarray, memory: Window | None = None, *, seconds: Seconds | None = None
     ) -> tuple[Window, Turn]:
         """As Engine says."""
-        seconds = defaultdict(float) if seconds is None else seconds
+        seconds = counted(seconds)
         (ready,) = self._normalised([frame], seconds=seconds)
         with timed_looks(self.model, seconds):
             memory, logits = slide(self.model, ready, memory)
@@ -95,7 +94,7 @@ class TorchEngine:
         seconds: Seconds | None = None,
     ) -> tuple[list[State], np.ndarray, np.ndarray | None]:
         """As Engine says."""
-        seconds = defaultdict(float) if seconds is None else seconds
+        seconds = counted(seconds)
         (ready,) = self._normalised([frames], seconds=seconds)
         forced = None if centres is None else torch.from_numpy(centres[:, None]).to(ready.device)
         held = together(memories)
@@ -111,7 +110,7 @@ class TorchEngine:
     @torch.inference_mode()
     def glances(self, clips: np.ndarray, *, seconds: Seconds | None = None) -> tuple[list[State], np.ndarray, Tensor]:
         """As Engine says."""
-        seconds = defaultdict(float) if seconds is None else seconds
+        seconds = counted(seconds)
         (ready,) = self._normalised([clips], seconds=seconds)
         with timed_looks(self.model, seconds):
             seen, _ = self.model.glance(ready)
@@ -121,7 +120,7 @@ class TorchEngine:
     @torch.inference_mode()
     def plan(self, maps: Tensor, clips: int, *, seconds: Seconds | None = None) -> np.ndarray:
         """As Engine says."""
-        with timed_looks(self.model, defaultdict(float) if seconds is None else seconds):
+        with timed_looks(self.model, counted(seconds)):
             return _numpy(self.model.locate(maps)[0])
 
     def _normalised(self, frames: Iterable[np.ndarray], *, seconds: Seconds) -> Iterator[Tensor]:

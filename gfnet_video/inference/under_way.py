@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gfnet_video.config import ModelConfig
-from gfnet_video.engines.engine import Engine, Turn, fires
+from gfnet_video.engines.engine import About, Engine, Turn, fires
 from gfnet_video.engines.timing import Seconds
 from gfnet_video.errors import ConfigError, DataError
 from gfnet_video.nn.exit_rule import ExitRule
@@ -77,6 +77,11 @@ class Pulled(UnderWay):
             if frame is None:
                 raise DataError(f"a clip of {self.count} frames ended before its {len(self.turns) + 1}. look had one")
             self.take(frame)
+
+
+def from_memory(about: About, clips: Iterable[Sequence[np.ndarray] | np.ndarray]) -> Iterator[Pulled]:
+    """Clips whose frames are there already, under the model's own thresholds."""
+    return (Pulled(about.config, about.rule, len(one), frames=iter(one)) for one in clips)
 
 
 def shares_looks(config: ModelConfig) -> bool:
