@@ -8,7 +8,7 @@ PACKAGE_FILES := setup.cfg pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint train-mini train-table bench-mini mini-image clean
+.PHONY: help demo test lint train-mini train-table bench-mini ablations mini-image clean
 
 help: ## print these lines
 	@echo "gfnet-video: make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -35,6 +35,9 @@ train-table: $(VENV)/.with-mini-pretrained ## train what bench-mini compares, tw
 
 bench-mini: $(VENV)/.with-mini ## print the table of the README on the test split of mini (tens of minutes)
 	$(BIN)/python -m tools.table_mini
+
+ablations: $(VENV)/.with-mini-pretrained ## what single choices of the GFNet are worth: train, measure; resumable (4 hours)
+	$(BIN)/python -m tools.ablations --train
 
 mini-image: $(VENV)/.with-mini-pretrained ## GFNet on pictures: render, train, measure; resumable (an hour and a half)
 	$(BIN)/python -m tools.mini_image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,21 +34,26 @@ class Equal:
 def equals(key: str, family: str, model: Recogniser, known: StepLogits, asked: StepLogits) -> list[Equal]:
     """The model's answers to what was `asked`, at the cost of each static network that EQUALS has beside it.
 
-    Exits are found on the `known` clips, those of calibration, within a budget. Others are not as hard, so the budget
-    is the largest of STRETCHED by which those `asked` cost no more than the static network; their labels have no say.
-    Raises DataError where none costs so little.
+    known: the clips of calibration. Raises DataError where no exits cost so little.
     """
-    found, costs = [], costs_of(model)
+    found = []
     for static in EQUALS.get(key, ()):
-        cost = cost_of(static, family)
-        for stretched in STRETCHED:
-            rule = calibrate(known.logits, known.labels, Budget(stretched * cost), costs).rule
-            exits = rule.exits(asked.logits)
-            gmacs = float(torch.tensor(costs)[exits].mean())
-            if gmacs <= cost:
-                break
-        else:
-            raise DataError(f"{key}: no exits tried cost at most {cost:g} GMACs a clip, as {static} does")
-        left = asked.logits[torch.arange(len(exits)), exits]
+        left, gmacs = at_most(cost_of(static, family), costs_of(model), known, asked)
         found.append(Equal(static, config_of(static, family).model.glance.side, left, gmacs))
     return found
+
+
+def at_most(cost: float, costs: Sequence[float], known: StepLogits, asked: StepLogits) -> tuple[Tensor, float]:
+    """The answers (N,K) to what was `asked`, with exits that cost at most so many GMACs a clip; and what they cost.
+
+    Exits are found on the `known` clips, within a budget. Others are not as hard, so the budget is the largest of
+    STRETCHED by which those `asked` cost no more; their labels have no say. costs: GMACs up to each step. Raises
+    DataError where none costs so little.
+    """
+    for stretched in STRETCHED:
+        rule = calibrate(known.logits, known.labels, Budget(stretched * cost), costs).rule
+        exits = rule.exits(asked.logits)
+        gmacs = float(torch.tensor(costs)[exits].mean())
+        if gmacs <= cost:
+            return asked.logits[torch.arange(len(exits)), exits], gmacs
+    raise DataError(f"no exits tried cost at most {cost:g} GMACs a clip")

@@ -1,4 +1,4 @@
-"""The networks that the table of `mini` compares: every recipe, on each backbone family, from each seed.
+"""The networks that the table of `mini` compares: every recipe, on each backbone family, from each seed; and ablations.
 
 A run's folder is runs/NAME, of the recipe's config with the family's name and the seed in it: seed 1 of the full-frame
 EfficientNet is tsm_efficientnet_lite0_full_seed1. What a recipe starts from is of its own family and seed.
@@ -85,6 +85,24 @@ RECIPES = {
 }
 
 
+def _changed(title: str, name: str, *changes: str) -> Recipe:
+    return Recipe(title, FIRST, (f"name=ablated_tsm_mobilenetv2_{name}", *changes))
+
+
+ABLATIONS = {  # of "gfnet", one thing changed
+    "gru": _changed("a GRU over the features for the mean of what they say", "gru", "model.aggregator=gru"),
+    "no_shift": _changed("patches without temporal shift", "no_shift", "model.focus.shift=false"),
+    "past": _changed("the policy sees past frames only", "past", "model.policy_sees=past"),
+    "shared": _changed("one patch place for the clip", "shared", "model.patch=shared", "model.policy_sees=past"),
+    "two_looks": _changed(
+        "two patches of 44 a frame for one of 64", "two_looks", "model.looks_per_frame=2", "model.focus.side=44"
+    ),
+    "side_48": _changed("patches of 48", "side_48", "model.focus.side=48"),
+    "alone": _changed("proposals rewarded by the answer to them alone", "alone", "train.stages.0.reward=alone"),
+    "aside": _changed("the focus' own loss weighs 0.5 for 3", "aside", "train.stages.1.auxiliary=0.5"),
+}
+TRAINED = RECIPES | ABLATIONS
+
 BUNDLES = {  # the models that the package carries, in float16: of which recipe, under which name
     "bundled": ("streaming", "gfnet_tsm_mobilenetv2.mini"),
     "bundled_first": ("ppo", "gfnet_tsm_mobilenetv2_glance_first.mini"),
@@ -102,7 +120,7 @@ TITLES = {key: recipe.title for key, recipe in RECIPES.items()} | {
 @cache
 def config_of(key: str, family: str = "mobilenetv2", seed: int = 0) -> Config:
     """The config of a recipe on a backbone family from a seed."""
-    recipe = RECIPES[key]
+    recipe = TRAINED[key]
     config = load_config(config_path(recipe.config), recipe.changes)
     model, train = config.model, config.train
     focus = model.focus and _on(model.focus, family)

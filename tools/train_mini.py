@@ -28,7 +28,7 @@ from gfnet_video.evaluation.calibration import Budget, Risk
 from gfnet_video.evaluation.session import calibrate_folder
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.training.session import train_session
-from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, STATIC, config_of, cost_of
+from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, RUNS, SEEDS, STATIC, TRAINED, config_of, cost_of
 
 DEMO_CLIPS = 6  # the first of the test split, chosen before any model had seen them
 
@@ -43,7 +43,7 @@ def run(config: Config, root: Path) -> Path:
 
 def exits_of(key: str, family: str = "mobilenetv2") -> Risk | Budget | None:
     """What a recipe's exits must reach, None where it has none."""
-    recipe = RECIPES[key]
+    recipe = TRAINED[key]
     if recipe.cost:
         return Budget(recipe.cost * cost_of("full", family))
     return Risk(recipe.max_drop, confidence=0.95) if recipe.max_drop else None
@@ -89,7 +89,7 @@ def train_table(root: Path, keys: tuple[str, ...], families: tuple[str, ...], se
     """Every recipe of these, family and seed after the other, and the exits of those that have some."""
     for seed in seeds:
         for family in families:
-            for key in (k for k in RECIPES if k in keys):
+            for key in (k for k in TRAINED if k in keys):
                 trained = run(config_of(key, family, seed), root)
                 if goal := exits_of(key, family):
                     find_exits(trained, root, goal)
@@ -97,7 +97,7 @@ def train_table(root: Path, keys: tuple[str, ...], families: tuple[str, ...], se
 
 @click.command(help=__doc__)
 @click.option("--table", is_flag=True, help="what the table compares, in place of the bundled models")
-@click.option("--only", multiple=True, type=click.Choice(list(RECIPES)), help="recipes of the table; may be repeated")
+@click.option("--only", multiple=True, type=click.Choice(list(TRAINED)), help="recipes; may be repeated")
 @click.option("--family", multiple=True, type=click.Choice(list(FAMILIES)))
 @click.option("--seed", multiple=True, type=click.IntRange(0))
 def main(table: bool, only: tuple[str, ...], family: tuple[str, ...], seed: tuple[int, ...]) -> None:
