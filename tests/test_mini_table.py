@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from gfnet_video.model import GFNet
 from tools.equal_cost import EQUALS, equals
 from tools.mini_rows import Row, in_order, parts, plain, unplain, with_earlier
 from tools.mini_runs import FAMILIES, RECIPES, SEEDS, config_of, model_of, recipe_of
-from tools.mini_table import claims, closed, markdown
-from tools.table_mini import into_readme
+from tools.mini_table import CLAIMED, CLAIMS, SHOWN, claims, closed, markdown, summary
+from tools.table_mini import FOUND, into_readme, write_tables
 
 LABELS = np.arange(400) % 40
 OBJECTS = LABELS // 4 * 1000 + np.arange(400) // 80
@@ -115,6 +116,38 @@ def test_the_table_is_put_between_its_marks_however_often(tmp_path: Path) -> Non
         text = readme.read_text()
         assert text.startswith("before\n") and text.endswith("<!-- end of table -->\nafter\n") and "old" not in text
         assert text.count(table) == 1
+
+
+def test_the_readme_has_the_table_in_short_with_families_beside_each_other() -> None:
+    rows = [row("full", 360, family="a"), row("full", 380, seed=1, family="a"), row("full", 340, family="b")]
+    rows += [row("gfnet+exits", 352, family="a"), row("reinforce", 300, family="a")]
+    timed = [{"family": "a", "key": "gfnet", "engine": "openvino", "ratio": 0.314}]
+    timed += [timed[0] | {"key": "gfnet_tiny", "ratio": 0.2}]
+    told = {"differences": claims(rows, OBJECTS), "gap_closed": [], "times": timed}
+    lines = summary({"rows": [plain(r) for r in rows]} | told).splitlines()
+    assert lines[0] == "| | a | GMACs a clip | b | GMACs a clip |"
+    assert lines[2:5] == [
+        "| the full | 90.0, 95.0 | 0.100 | 85.0 | 0.100 |",
+        "| the gfnet+exits | 88.0 | 0.100 |  |  |",
+        "",
+    ]
+    assert [line for line in lines[7:] if "reinforce" in line] == []
+    assert lines[-2].startswith("| the gfnet+exits - the full | -2.0 (")
+    assert lines[-1] == "| time of GFNet with exits beside the full frame's, openvino | 0.31 |  |"
+    assert set(SHOWN) >= {key for pair in CLAIMED for key in pair if "+as" not in key} - {"ppo", "end_to_end"}
+    assert set(CLAIMED) <= set(CLAIMS)
+
+
+def test_what_is_written_is_what_docs_mini_json_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables that are checked in are those of the figures that are checked in."""
+    result, pages = json.loads(FOUND.read_text()), ("README.md", "docs/mini.md")
+    (tmp_path / "docs").mkdir()
+    for page in pages:
+        (tmp_path / page).write_text(Path(page).read_text())
+    was = [Path(page).read_text() for page in pages]
+    monkeypatch.chdir(tmp_path)
+    write_tables(result)
+    assert [Path(page).read_text() for page in pages] == was
 
 
 def test_a_row_is_read_as_it_was_written() -> None:

@@ -43,6 +43,20 @@ CLAIMS = (
     ("bundled+exits", "bundled"),
     ("bundled_first+exits", "full"),
 )
+# What the README shows of it: rows, and claims.
+SHOWN = (
+    *("full", "glance", "small", "gfnet", "gfnet+exits", "gfnet_long+exits", "streaming+exits"),
+    *("random", "centre", "oracle", "bundled+exits", "bundled_first+exits"),
+)
+CLAIMED = (
+    ("gfnet+exits", "full"),
+    ("gfnet_long+exits", "full"),
+    ("gfnet+exits", "gfnet"),
+    ("gfnet+as_small", "small"),
+    ("gfnet_tiny+as_glance", "glance"),
+    ("ppo", "centre"),
+    ("end_to_end", "centre"),
+)
 
 
 def claims(rows: list[Row], objects: np.ndarray) -> list[dict[str, Any]]:
@@ -99,6 +113,27 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", *_differences(result), *_times(result["times"])]) + "\n"
 
 
+def summary(result: dict[str, Any]) -> str:
+    """The same in short: the rows of SHOWN, families beside each other, the claims of CLAIMED, and times."""
+    families, rows = list(_by("family", result["rows"])), result["rows"]
+    lines = ["| | " + " | ".join(f"{f} | GMACs a clip" for f in families) + " |"]
+    lines.append("| --- |" + " ---: |" * (2 * len(families)))
+    for key in SHOWN:
+        mine = {f: [r for r in rows if (r["family"], r["key"]) == (f, key)] for f in families}
+        if some := [r["name"] for seeds in mine.values() for r in seeds]:
+            cells = [c for seeds in mine.values() for c in (_joint(seeds), _mean(seeds, "gmacs", "{:.3f}"))]
+            lines.append("| " + " | ".join([some[0], *cells]) + " |")
+    titles = {r["key"]: r["name"] for r in rows}
+    told = {(titles.get(of), titles.get(against)) for of, against in CLAIMED}
+    kept = [d for d in result["differences"] if (d["of"], d["against"]) in told]
+    lines += ["", *_differences(result | {"differences": kept})]
+    for engine, timed in _by("engine", result["times"]).items():
+        ratio = {t["family"]: f"{t['ratio']:.2f}" for t in timed if t["key"] == "gfnet"}
+        words = f"time of GFNet with exits beside the full frame's, {engine}"
+        lines.append("| " + " | ".join([words, *(ratio.get(f, "") for f in families)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def _times(times: list[dict[str, Any]]) -> list[str]:
     """Lines of what was timed: a row for each network on each engine."""
     if not times:
@@ -133,10 +168,13 @@ def _by(field: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]
 
 def _line(words: str, seeds: list[dict[str, Any]], full: float | None) -> str:
     """A line of the table; what a row does not have stays empty."""
-    joint = ", ".join(f"{s['class']:.1f}" for s in seeds if "class" in s)
-    cells = [words, joint, *(_mean(seeds, name, "{:.1f}") for name in ("object", "motion"))]
+    cells = [words, _joint(seeds), *(_mean(seeds, name, "{:.1f}") for name in ("object", "motion"))]
     cells += [_mean(seeds, "gmacs", "{:.3f}"), _mean(seeds, "gmacs", "{:.0%}", unit=full) if full else ""]
     return "| " + " | ".join(cells) + " |"
+
+
+def _joint(seeds: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{s['class']:.1f}" for s in seeds if "class" in s)
 
 
 def _mean(seeds: list[dict[str, Any]], name: str, form: str, unit: float = 1.0) -> str:

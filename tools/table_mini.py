@@ -1,4 +1,5 @@
-"""The table of `mini`: `make bench-mini` measures what is trained on the test split into docs/mini.json and README.md.
+"""The table of `mini`: `make bench-mini` measures what is trained on the test split into docs/mini.json and docs/mini.md,
+and in short into README.md.
 
 It takes the networks that it finds under runs/ (`make train-table` leaves them there, `make train-mini` some); of those
 that are missing it keeps the rows of earlier measurements whose recipe still holds, and says so. Every network is
@@ -33,7 +34,7 @@ from gfnet_video.nn.folding import folded
 from tools.equal_cost import EQUALS, Equal, equals
 from tools.mini_rows import MOTIONS, Row, in_order, parts, plain, with_earlier
 from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, SEEDS, TITLES, model_of, recipe_of
-from tools.mini_table import claims, closed, markdown
+from tools.mini_table import claims, closed, markdown, summary
 from tools.mini_times import BATCH, earlier_times, times, today
 
 CELLS = 8  # the position-only guess sees in which of 8 x 8 cells the mover's centre lies
@@ -184,6 +185,14 @@ def measure(root: Path, earlier: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def write_tables(result: dict[str, Any]) -> str:
+    """The table into docs/mini.md, what the README has of it there; returns the whole."""
+    table, foot = markdown(result), footnote(result)
+    into_readme(Path("docs/mini.md"), "make bench-mini", table, foot)
+    into_readme(Path("README.md"), "make bench-mini", summary(result), foot)
+    return table
+
+
 def main() -> int:
     """Measure, print, write."""
     try:
@@ -193,9 +202,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     write_text(FOUND, json.dumps(result, indent=1) + "\n")
-    table = markdown(result)
-    into_readme(Path("README.md"), "make bench-mini", table, footnote(result))
-    print(table)
+    print(write_tables(result))
     return 0
 
 
