@@ -1,5 +1,5 @@
-"""The table of `mini`: `make bench-mini` measures what is trained on the test split into docs/mini.json and docs/mini.md,
-and in short into README.md.
+"""The table of `mini`: `make bench-mini` measures what is trained on the test split. It writes docs/mini.json and
+docs/mini.md, and README.md in short.
 
 It takes the networks that it finds under runs/ (`make train-table` leaves them there, `make train-mini` some); of those
 that are missing it keeps the rows of earlier measurements whose recipe still holds, and says so. Every network is
