@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from gfnet_video.cli.main import VERBS
 from gfnet_video.cli.options import patch_side
 from gfnet_video.cli.percent import percent
+from gfnet_video.cli.progress import bar
 
 ABOUT = f"""{VERBS["calibrate"].help}
 
@@ -76,6 +77,8 @@ def command(
 ) -> None:
     import json
 
+    from rich.console import Console
+
     from gfnet_video.evaluation.calibration import Budget, Risk
     from gfnet_video.evaluation.held_out import open_held_out
     from gfnet_video.evaluation.session import calibrated, subject_of
@@ -84,9 +87,10 @@ def command(
     if budget is not None and asked:
         raise click.UsageError(f"--budget and --{asked[0].replace('_', '-')} exclude each other")
     goal = Risk(max_drop, confidence) if budget is None else Budget(budget)
-    subject = subject_of(model, engine, precision, side)
-    opened = open_held_out(subject.about.parting, source, data_name, split, data=data)
-    result = calibrated(subject, opened, split, goal, chunk=chunk)
+    with bar("calibrating", Console(stderr=True)) as progress:
+        subject = subject_of(model, engine, precision, side, progress)
+        opened = open_held_out(subject.about.parting, source, data_name, split, data=data)
+        result = calibrated(subject, opened, split, goal, chunk=chunk)
     click.echo(json.dumps(result, indent=1))
     click.echo(in_words(result), err=True)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from gfnet_video.cli.main import VERBS
+from gfnet_video.cli.progress import tracked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +70,7 @@ def command(
         )
     )
     found: list[Verdict] = []
-    for verdict in shown(verdicts, total, notes):
+    for verdict in tracked(verdicts, "checking", total, notes, hidden=jsonl and sys.stdout.isatty()):
         found.append(verdict)
         if jsonl:
             click.echo(json.dumps(as_dict(verdict), ensure_ascii=False))
@@ -115,15 +116,6 @@ def limits_of(options: dict[str, float | None]) -> Limits:
 
     given = {name.removeprefix("limit_"): value for name, value in options.items() if value is not None}
     return Limits(**given)  # type: ignore[arg-type]
-
-
-def shown(verdicts: Iterable[Verdict], total: int, notes: Console) -> Iterator[Verdict]:
-    """The verdicts as they come, with a bar on a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=notes, disable=not notes.is_terminal, transient=True) as bar:
-        yield from bar.track(verdicts, total=total)
 
 
 def as_dict(verdict: Verdict) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from gfnet_video.cli.infer import DEFAULT_MODEL
 from gfnet_video.cli.main import VERBS
 from gfnet_video.cli.options import patch_side
 from gfnet_video.cli.options import shrink as shrink_frames
+from gfnet_video.cli.progress import bar
 
 
 @click.command("eval", help=VERBS["eval"].help)
@@ -69,6 +70,8 @@ def command(
 ) -> int:
     import json
 
+    from rich.console import Console
+
     from gfnet_video.checkpoint import load
     from gfnet_video.datasets.clips import open_clips
     from gfnet_video.engines.torch_engine import TorchEngine
@@ -112,7 +115,8 @@ def command(
     rule = rule_of(model.card.rule, Options(confidence, not no_exit))
     for warning in () if no_exit or confidence is not None else elsewhere(TorchEngine(model).about):
         click.echo(f"warning: {warning}", err=True)
-    found = evaluate(model, clips, rule, batch=batch)
+    with bar("measuring", Console(stderr=True)) as progress:
+        found = evaluate(model, clips, rule, batch=batch, progress=progress)
     if rows is not None:
         write_text(rows, "".join(json.dumps(r) + "\n" for r in found.rows))
     click.echo(json.dumps(about | found.summary, indent=1))

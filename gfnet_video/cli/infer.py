@@ -10,6 +10,7 @@ import click
 
 from gfnet_video.cli import options
 from gfnet_video.cli.main import VERBS
+from gfnet_video.cli.progress import tracked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,18 +104,25 @@ def command(
     limits = None if limit_seconds is None else Limits(limit_seconds)
     paths = find_videos(inputs)
     model = open_engine(name, engine, threads, side=side, precision=precision)
-    notes = Console(stderr=True)
+    notes, out = Console(stderr=True), Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     outcomes: list[Outcome] = []
     load = Load()
     how = Options(confidence, not no_exit, reader, chunk, ahead=ahead, shrink=shrink)
-    for outcome in predict_many(model, paths, how, limits, jobs=jobs, load=load):
-        outcomes.append(outcome)
-        if jsonl:
-            click.echo(json_line(outcome))
+    found, hidden = predict_many(model, paths, how, limits, jobs=jobs, load=load), jsonl and sys.stdout.isatty()
+    try:
+        for outcome in tracked(found, "recognising", len(paths), notes, hidden=hidden or len(paths) == 1):
+            outcomes.append(outcome)
+            if jsonl:
+                click.echo(json_line(outcome))
+    except KeyboardInterrupt:  # half of a JSON list would be no JSON; a table of what is known is one
+        notes.print(f"interrupted after {len(outcomes)} of {len(paths)} inputs", markup=False)
+        if outcomes and not (as_json or jsonl):
+            print_table(outcomes, out)
+        raise
     if as_json:
         click.echo(json.dumps([as_dict(o) for o in outcomes], indent=1, ensure_ascii=False))
     elif not jsonl:
-        print_table(outcomes, Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160))
+        print_table(outcomes, out)
     if load.steps:
         notes.print(in_words(load, len(outcomes)), markup=False, highlight=False)
     say_vocabulary(model.about, notes)

@@ -8,13 +8,16 @@ import time
 import torch
 
 from gfnet_video.datasets.clips import Clips
+from gfnet_video.datasets.frame_cache import Progress
 from gfnet_video.engines.engine import Engine
 from gfnet_video.errors import VideoError
 from gfnet_video.evaluation.metrics import StepLogits
 from gfnet_video.inference.steps import Clip, clip_of, turns_of
 
 
-def engine_step_logits(engine: Engine, clips: Clips, *, batch: int = 16) -> StepLogits:
+def engine_step_logits(
+    engine: Engine, clips: Clips, *, batch: int = 16, progress: Progress = lambda done, total: None
+) -> StepLogits:
     """Run every look on every clip, frame by frame as `infer` does, no exit; a clip that cannot be read is NaN."""
     config, n = engine.about.config, len(clips)
     logits = torch.full((n, config.steps, config.classes), math.nan)
@@ -22,6 +25,7 @@ def engine_step_logits(engine: Engine, clips: Clips, *, batch: int = 16) -> Step
     failed: dict[int, str] = {}
     seconds = 0.0
     for start in range(0, n, batch):
+        progress(start, n)
         read = _read(clips, range(start, min(start + batch, n)), engine, failed)
         if not read:
             continue

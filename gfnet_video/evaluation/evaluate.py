@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gfnet_video.checkpoint import Recogniser
 from gfnet_video.datasets.clips import Clips
+from gfnet_video.datasets.frame_cache import Progress
 from gfnet_video.engines.macs import costs_of
 from gfnet_video.errors import DataError
 from gfnet_video.evaluation.metrics import (
@@ -41,7 +42,14 @@ class Evaluation:
     exit_logits: Tensor
 
 
-def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16) -> Evaluation:
+def evaluate(
+    model: Recogniser,
+    clips: Clips,
+    rule: ExitRule,
+    *,
+    batch: int = 16,
+    progress: Progress = lambda done, total: None,
+) -> Evaluation:
     """Top-1 and top-5 with and without exits, after each step, exit step, GMACs, seconds, peak memory.
 
     network_seconds are those of the networks with exits executed; wall_seconds are those of all, with decoding.
@@ -54,7 +62,7 @@ def evaluate(model: Recogniser, clips: Clips, rule: ExitRule, *, batch: int = 16
         raise DataError(f"split {clips.manifest.split!r} holds no clip: there is nothing to measure")
     began = time.perf_counter()
     executed = _Executed(model, rule, clips)
-    steps = step_logits_of(model, clips, batch=batch, also=executed.add)
+    steps = step_logits_of(model, clips, batch=batch, also=executed.add, progress=progress)
     exits, exit_logits = executed.exits, executed.logits
     costs, good = costs_of(model), readable(steps.logits)
     per_clip = torch.tensor(costs)[exits]

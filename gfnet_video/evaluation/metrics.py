@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gfnet_video.datasets.clips import Clips
+from gfnet_video.datasets.frame_cache import Progress
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.errors import VideoError
 from gfnet_video.model import GFNet, parted
@@ -86,11 +87,12 @@ def step_logits_of(
     shuffle_frames: int | None = None,
     places: range | None = None,
     also: Callable[[list[int], Tensor], None] | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> StepLogits:
     """Run every look on every clip, no exit. shuffle_frames: a seed; each clip's frames take an order of its own.
 
     places: only those clips; the rows of all others stay NaN. also: is given what was decoded too, batch by batch: the
-    clips' places and their pixels (b,T,3,H,W) uint8.
+    clips' places and their pixels (b,T,3,H,W) uint8. progress: is told how many clips are done, and of how many.
     """
     model.eval()
     config, n = model.config, len(clips)
@@ -101,6 +103,7 @@ def step_logits_of(
     seconds = 0.0
     places = range(n) if places is None else places
     for start in range(0, len(places), batch):
+        progress(start, len(places))
         good, pixels = read_batch(clips, places[start : start + batch], failed)
         if not good:
             continue

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gfnet_video.checkpoint import find, rewrite_card
 from gfnet_video.datasets.clips import Clips, open_clips
+from gfnet_video.datasets.frame_cache import Progress
 from gfnet_video.datasets.source import Source
 from gfnet_video.engines.engine import About
 from gfnet_video.engines.folder import Thresholds, exported, keep_thresholds
@@ -38,10 +39,17 @@ class Subject:
     engine: str = ""
 
 
-def subject_of(folder: Path, engine: str = "auto", precision: str | None = None, side: int | None = None) -> Subject:
+def subject_of(
+    folder: Path,
+    engine: str = "auto",
+    precision: str | None = None,
+    side: int | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Subject:
     """A checkpoint behind torch, or an exported folder behind one of its engines, as `open_engine` opens it.
 
-    side: of the patches, None for the focus' own; the rule then holds for that side.
+    side: of the patches, None for the focus' own; the rule then holds for that side. progress: as `step_logits_of`
+    has it.
 
     Raises ConfigError, CheckpointError, DependencyError.
     """
@@ -53,12 +61,12 @@ def subject_of(folder: Path, engine: str = "auto", precision: str | None = None,
         def rewrite(rule: ExitRule, valid: dict[str, Any]) -> None:
             rewrite_card(folder, replace(model.card, rule=rule, valid_for=valid))
 
-        return Subject(opened.about, partial(step_logits_of, model), rewrite)
+        return Subject(opened.about, partial(step_logits_of, model, progress=progress), rewrite)
 
     def keep(rule: ExitRule, valid: dict[str, Any]) -> None:
         keep_thresholds(folder, Thresholds(opened.about.precision, rule, valid))
 
-    return Subject(opened.about, partial(engine_step_logits, opened), keep, opened.name)
+    return Subject(opened.about, partial(engine_step_logits, opened, progress=progress), keep, opened.name)
 
 
 def calibrate_folder(folder: Path, source: Source, split: str, goal: Risk | Budget) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gfnet_video.cli.main import run
+from gfnet_video.inference.many import predict_many
 from tests import models, trees
 from tests.clips import cut, encode, encode_sound
 
@@ -231,6 +232,18 @@ def test_a_picture_that_cannot_be_written_loses_no_answer(infer: Infer, clip: Pa
 def test_a_picture_of_no_known_kind_is_refused_before_any_work(infer: Infer, clip: Path, tmp_path: Path) -> None:
     code, out, err = infer(clip, "--picture", tmp_path / "picture.pgn")
     assert (code, out) == (2, "") and "did you mean '.png'?" in err
+
+
+def test_what_was_recognised_before_ctrl_c_is_told(infer: Infer, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: Any, **kwargs: Any) -> Iterator[object]:
+        yield next(predict_many(*args, **kwargs))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gfnet_video.inference.many.predict_many", interrupted)
+    code, out, err = infer(clip, clip)
+    assert code == 130 and out.count("clip.webm") == 1 and "6/6" in out and "interrupted after 1 of 2 inputs" in err
+    code, out, err = infer(clip, clip, "--json")
+    assert code == 130 and out == "" and "interrupted after 1 of 2 inputs" in err
 
 
 def test_a_link_to_nowhere_is_reported_in_its_place(infer: Infer, clip: Path, tmp_path: Path) -> None:

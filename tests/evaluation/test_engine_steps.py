@@ -35,7 +35,9 @@ def test_an_engine_takes_the_models_steps(kind: str, own: Path) -> None:
     model = recogniser(models.config("resnet10t", **KINDS[kind]))
     (own / trees.FOLDER / "201.webm").write_bytes(b"")
     clips = open_clips(read_manifest(dataset("sthv2"), own, "test"), model.config, None)
-    wanted = step_logits_of(model, clips, batch=3)
+    told: list[tuple[int, int]] = []
+    wanted = step_logits_of(model, clips, batch=3, progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, len(clips)) for done in range(0, len(clips), 3)]
     found = engine_step_logits(TorchEngine(model, LookMacs(0, 0, 0, 0)), clips, batch=3)
     assert found.failed == wanted.failed and list(found.failed) == [1]
     assert torch.equal(found.labels, wanted.labels)
