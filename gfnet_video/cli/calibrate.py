@@ -80,7 +80,7 @@ def command(
     from rich.console import Console
 
     from gfnet_video.evaluation.calibration import Budget, Risk
-    from gfnet_video.evaluation.held_out import open_held_out
+    from gfnet_video.evaluation.held_out import open_unseen
     from gfnet_video.evaluation.session import calibrated, subject_of
 
     asked = [n for n in ("max_drop", "confidence") if ctx.get_parameter_source(n) is not ParameterSource.DEFAULT]
@@ -89,7 +89,7 @@ def command(
     goal = Risk(max_drop, confidence) if budget is None else Budget(budget)
     with bar("calibrating", Console(stderr=True)) as progress:
         subject = subject_of(model, engine, precision, side, progress)
-        opened = open_held_out(subject.about.parting, source, data_name, split, data=data)
+        opened = open_unseen(subject.about.parting, source, data_name, split, data=data)
         result = calibrated(subject, opened, split, goal, chunk=chunk)
     click.echo(json.dumps(result, indent=1))
     click.echo(in_words(result), err=True)

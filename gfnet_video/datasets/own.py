@@ -14,11 +14,9 @@ from gfnet_video.datasets.groups import Found, group_clips
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.manifest_file import NAME
 from gfnet_video.datasets.quarantine import read_quarantine
-from gfnet_video.datasets.source import IMAGE_CONFIG, ORDER, OWN_CONFIG, WHOLE, OwnSource, open_prepared
+from gfnet_video.datasets.source import IMAGE_CONFIG, ORDER, OWN_CONFIG, TO_CALIBRATE, WHOLE, OwnSource, open_prepared
 from gfnet_video.datasets.splits import split_groups
 from gfnet_video.errors import DataError, printable
-
-TO_CALIBRATE = 48  # clips; exit thresholds want 40 that can be read, and whole groups do not part evenly
 
 
 def open_own(

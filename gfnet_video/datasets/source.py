@@ -18,6 +18,8 @@ from gfnet_video.errors import ConfigError, DataError, printable, unknown
 OWN_CONFIG = "folder_mobilenetv2_gfnet"
 IMAGE_CONFIG = "imagefolder_mobilenetv2_gfnet"
 ORDER = ("train", "dev", "calibration", "test")
+TO_CALIBRATE = 48  # clips; exit thresholds want 40 that can be read, and whole groups do not part evenly
+ENOUGH = 320  # clips to be parted, of which so many are set apart; datasets/own.py has the shares
 WHOLE = "all"  # the split that holds every clip of a source, which no training has parted
 
 
@@ -86,12 +88,25 @@ class OwnSource:
 
     def manifest(self, split: str, expected: tuple[str, ...] | None = None) -> Manifest:
         if split not in self.manifests:
-            raise ConfigError(unknown(f"split of {self.name}", split, self.splits))
+            raise ConfigError(
+                f"unknown split of {self.name} {split!r}: {self._uncalibrated()}"
+                if split == "calibration"
+                else unknown(f"split of {self.name}", split, self.splits)
+            )
         found = self.manifests[split]
         return found if expected is None else renumbered(found, expected, self.name)
 
     def cache(self, run: Path) -> Path:
         return run / "cache"
+
+    def _uncalibrated(self) -> str:
+        """Why no clips are there to calibrate on, and what to do."""
+        clips = sum(map(len, self.manifests.values()))
+        few = (
+            f"its {clips} clips were too few to set some apart (expected {ENOUGH} to be parted, of them {TO_CALIBRATE})"
+        )
+        why = few if clips < ENOUGH else "none of its clips were set apart"
+        return f"{why}; let exits follow a confidence, infer --confidence 0.9, or add clips and train anew"
 
 
 def renumbered(manifest: Manifest, classes: tuple[str, ...], name: str) -> Manifest:

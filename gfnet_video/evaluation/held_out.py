@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from gfnet_video.datasets.catalog import dataset, root_of
+from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.own import open_own, open_whole
 from gfnet_video.datasets.source import WHOLE, CatalogSource, Source
 from gfnet_video.errors import ConfigError, DataError, printable
@@ -45,3 +47,34 @@ def open_held_out(
             "none was trained on, take all with --split all"
         )
     return opened
+
+
+def open_unseen(
+    parting: Parting, own: Path | None, name: str | None, split: str, *, data: Path | None = None
+) -> Source:
+    """As `open_held_out`, to set thresholds on: a model is surer of clips that it was trained on than of any others.
+
+    Split `train` is a ConfigError; `all` of a folder whose training clips are known to be the model's a DataError.
+    """
+    if split == "train":
+        raise ConfigError(
+            "split is 'train'; expected clips the model was never trained on, for it is surer of those it was: leave "
+            "out --split for those that were set apart, or name a folder of other clips with --split all"
+        )
+    opened = open_held_out(parting, own, name, split, data=data)
+    if split == WHOLE and not isinstance(opened, CatalogSource):
+        trained = None
+        with contextlib.suppress(ConfigError, DataError):  # what cannot be trained on as it is was not
+            trained = open_held_out(parting, own, name, "train", data=data).manifest("train")
+        if trained is not None:
+            check_unseen(trained, parting, opened.name)
+    return opened
+
+
+def check_unseen(manifest: Manifest, parting: Parting, name: str) -> None:
+    """Raise DataError where these are the very clips a model was trained on, as far as that was noted."""
+    if manifest.digest() == parting.digest:
+        raise DataError(
+            f"{printable(name)}: holds the {len(manifest)} clips that the model was trained on, of which it is surer "
+            "than of others; expected clips it never saw: the split calibration of the run's folder, or other clips"
+        )

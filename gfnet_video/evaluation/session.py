@@ -23,6 +23,7 @@ from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError
 from gfnet_video.evaluation.calibration import Budget, Risk, calibrate
 from gfnet_video.evaluation.engine_steps import engine_step_logits
+from gfnet_video.evaluation.held_out import check_unseen
 from gfnet_video.evaluation.metrics import StepLogits, accuracy, readable, step_logits_of
 from gfnet_video.inference.validity import conditions
 from gfnet_video.nn.exit_rule import ExitRule
@@ -79,7 +80,8 @@ def calibrated(subject: Subject, source: Source, split: str, goal: Risk | Budget
 
     chunk: frames computed together, which the costs follow and `predict` takes by itself. Measured on the clips that
     did not fit the temperatures: top1 with and without exits, mean exit step, GMACs, and how many exits harmed. A clip
-    that cannot be read is left out and counted. Raises DataError, ConfigError, CheckpointError.
+    that cannot be read is left out and counted. Raises DataError (also for the clips it was trained on), ConfigError,
+    CheckpointError.
     """
     about = subject.about
     if chunk > 1 and not about.config.chunked:
@@ -87,6 +89,7 @@ def calibrated(subject: Subject, source: Source, split: str, goal: Risk | Budget
             f"chunk is {chunk}; {about.model} looks at whole clips or at one picture, and has none: leave it out"
         )
     manifest = source.manifest(split, about.classes)
+    check_unseen(manifest, about.parting, source.name)
     steps = subject.steps(open_clips(manifest, about.config, None))
     good, gmacs = readable(steps.logits), step_costs(about.config, about.macs, chunk)
     logits, labels = steps.logits[good], steps.labels[good]

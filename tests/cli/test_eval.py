@@ -14,6 +14,8 @@ import pytest
 from gfnet_video.checkpoint import load, rewrite_card
 from gfnet_video.cli.calibrate import in_words
 from gfnet_video.cli.main import run
+from gfnet_video.datasets.annotations import read_manifest
+from gfnet_video.datasets.catalog import dataset
 from gfnet_video.engines.macs import count_macs, looked
 from gfnet_video.inference.validity import conditions
 from tests import trees
@@ -139,6 +141,17 @@ def test_calibrate_stores_the_rule_and_where_it_holds(forty: list[str], capfd: p
     }
     assert held == held | conditions(load(model).config, "float32")
     assert (model / "model.safetensors").read_bytes() == weights
+
+
+def test_calibrate_refuses_the_clips_it_was_trained_on(forty: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Under whatever name: the card knows them by their digest."""
+    path = Path(forty[1]) / "config.json"
+    dev = read_manifest(dataset("sthv2"), Path(forty[5]), "dev")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"provenance": {"train_digest": dev.digest()}}))
+    before = path.read_bytes()
+    assert run([*forty, "--budget", "0.01"]) == 4
+    assert "sthv2: holds the 44 clips that the model was trained on" in capfd.readouterr().err
+    assert path.read_bytes() == before
 
 
 def test_calibrate_to_a_budget(forty: list[str], capfd: pytest.CaptureFixture[str]) -> None:

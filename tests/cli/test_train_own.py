@@ -79,6 +79,15 @@ def test_from_a_folder_of_clips_to_a_model_that_is_measured_and_used(
     assert run(["infer", clip, "--model", "runs/my_clips/model", "--jsonl"]) == 0
     captured = capfd.readouterr()
     assert json.loads(captured.out)["label"] in card.classes and "learned from my_clips: clap, wave" in captured.err
+    kept = Path("runs/my_clips/model/config.json").read_bytes()
+    for args, code, words in (
+        (["--split", "train"], 2, "split is 'train'; expected clips the model was never trained on"),
+        (["--split", "all"], 4, "my_clips: holds the 12 clips that the model was trained on"),
+        ([], 2, "its 20 clips were too few to set some apart"),
+    ):
+        assert run(["calibrate", "runs/my_clips/model", str(own), *args, "--budget", "0.01"]) == code
+        assert words in capfd.readouterr().err
+    assert Path("runs/my_clips/model/config.json").read_bytes() == kept
     shutil.copyfile(clip, own / "wave" / "wave-z_1.mp4")  # the folder would be parted otherwise now
     assert run(["eval", str(own), "--model", "runs/my_clips/model"]) == 4
     assert "may have been trained on; name the run's folder" in capfd.readouterr().err

@@ -15,7 +15,7 @@ from gfnet_video.datasets.folder import find_clips
 from gfnet_video.datasets.groups import Found, group_clips
 from gfnet_video.datasets.manifest_file import Entry, Head, write_entries
 from gfnet_video.datasets.own import carve, open_own, open_whole, shares_of
-from gfnet_video.datasets.source import OwnSource, keep_split, open_prepared
+from gfnet_video.datasets.source import ENOUGH, TO_CALIBRATE, OwnSource, keep_split, open_prepared
 from gfnet_video.errors import ConfigError, DataError
 
 
@@ -55,6 +55,8 @@ def test_enough_clips_are_calibrated_on(tmp_path: Path) -> None:
     source = open_own(classes(tmp_path, 160))
     counts = {split: len(source.manifest(split)) for split in source.splits}
     assert counts == {"train": 176, "dev": 48, "calibration": 48, "test": 48}
+    assert (sum(counts.values()), counts["calibration"]) == (ENOUGH, TO_CALIBRATE)
+    assert "calibration" not in shares_of(ENOUGH - 1, [])
     assert not any("calibrated" in note for note in source.notes)
 
 
@@ -186,8 +188,10 @@ def test_the_split_of_a_run_outlives_new_clips(tmp_path: Path) -> None:
     for split in source.splits:
         assert again.manifest(split).digest() == source.manifest(split).digest()
         assert all(again.manifest(split).path(i) == source.manifest(split).path(i) for i in range(2))
-    with pytest.raises(ConfigError, match="unknown split of data 'calibration'"):
+    with pytest.raises(ConfigError, match="unknown split of data 'calibration'") as refused:
         again.manifest("calibration")
+    assert "its 20 clips were too few to set some apart (expected 320" in str(refused.value)
+    assert "infer --confidence 0.9" in str(refused.value) and "train'" not in str(refused.value)
 
 
 def test_what_prepare_made_keeps_its_splits_and_bad_clips_out_of_training(tmp_path: Path) -> None:
