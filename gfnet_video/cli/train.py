@@ -78,7 +78,8 @@ def command(
         source, data = root_of(dataset("imagefolder"), data), None
     if source is not None:
         run = run or Path("runs") / name_of(source)
-        kept = run if resume and (run / "manifest.jsonl").is_file() else None  # the clips that the run began with
+        begun = resume and (run / "last.pt").is_file() and (run / "manifest.jsonl").is_file()
+        kept = run if begun else None  # the clips that the run began with
         if pictures:
             config_name = config_name or IMAGE_CONFIG
         opened, config = _own(kept or source, config_name, data, classes, val, overrides, pictures)

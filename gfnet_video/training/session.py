@@ -17,7 +17,7 @@ from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.quarantine import without_quarantined
 from gfnet_video.datasets.source import CatalogSource, OwnSource, Source, keep_split
 from gfnet_video.datasets.truth import true_places
-from gfnet_video.errors import ConfigError
+from gfnet_video.errors import ConfigError, printable
 from gfnet_video.evaluation.metrics import StepLogits, accuracy
 from gfnet_video.evaluation.per_class import print_report, report_of
 from gfnet_video.files import write_text
@@ -28,7 +28,7 @@ from gfnet_video.training.account import check_resumable, factor_accuracies, pro
 from gfnet_video.training.distributed import device_for, first_alone, here, joined, measured, ranks_of
 from gfnet_video.training.initial import initialise
 from gfnet_video.training.loading import training_recipe
-from gfnet_video.training.trainer import Report, train
+from gfnet_video.training.trainer import Report, check_bad, train
 
 
 def train_session(
@@ -78,6 +78,7 @@ def _train(source: Source, config: Config, run: Path, place: torch.device, *, re
         cache = source.cache(run)
         clips = clips_of(manifest, config, cache, console, jitter=True)
         dev = clips_of(source.manifest("dev"), config, cache, console)
+        check_bad(_unreadable(clips), len(clips), config.train.max_bad)  # before a batch is trained for nothing
     model = model.to(place)
     log = _Log(run, console, dev)
     with log.progress:
@@ -185,6 +186,12 @@ def clips_of(manifest: Manifest, config: Config, folder: Path, console: Console,
         short_side=model.short_side,
         truth=truth,
     )
+def _unreadable(clips: Clips) -> list[str]:
+    """What is wrong with clips, as far as decoding them into the cache has shown."""
+    bad = clips.cache.bad if clips.cache is not None else {}
+    return [f"{printable(clips.manifest.path(i))}: {reason}" for i, reason in bad.items()]
+
+
 
 
 class _Log:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -151,9 +151,7 @@ def _epoch(
         began = time.monotonic()
         share, lost = shared_out(len(batch.labels), batch.lost)
         bad += lost
-        if len(bad) > config.train.max_bad * len(clips):
-            allowed = f"allowed are {config.train.max_bad:.0%} (train.max_bad)"
-            raise DataError(f"{len(bad)} of {len(clips)} training clips cannot be read; {allowed}; first: {bad[0]}")
+        check_bad(bad, len(clips), config.train.max_bad)
         if share is None:
             continue
         done = place.epoch * len(batches) + number
@@ -197,6 +195,16 @@ def _epoch(
         if time.monotonic() - saved > SAVE_EVERY:
             _save(run, model, learning, replace(place, batch=number + 1), clips.manifest.digest(), bad)
             saved = time.monotonic()
+def check_bad(bad: Sequence[str], clips: int, most: float) -> None:
+    """Raise DataError where more than the share `most` of the training clips cannot be read; bad: what is wrong."""
+    if len(bad) > most * clips:
+        raise DataError(
+            f"{len(bad)} of {clips} training clips cannot be read; allowed are {most:.0%} (train.max_bad); "
+            f"first: {bad[0]}; list them by gfnet-video check DIR --quarantine, DIR being the folder of the clips, "
+            "and train with a new --run, which leaves them out"
+        )
+
+
 
 
 def _means(loss: Tensor, reward: float | None, part: float) -> tuple[float, float | None]:

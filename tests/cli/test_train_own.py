@@ -117,6 +117,21 @@ def test_a_dry_run_says_everything_and_writes_nothing(own: Path, capfd: pytest.C
     assert run(["train", str(own), "--dry-run"]) == 0
 
 
+def test_too_many_bad_clips_are_told_before_training_and_left_out_once_listed(
+    own: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(6):
+        (own / "clap" / f"empty-{n}x.mp4").write_bytes(b"")
+    train = ["train", str(own), "--config", "small.yaml", "--set", "train.max_bad=0.1"]
+    assert run(train) == 4
+    err = capfd.readouterr().err
+    assert "training clips cannot be read; allowed are 10% (train.max_bad); first: " in err
+    assert "gfnet-video check DIR --quarantine" in err
+    assert not Path("runs/my_clips/log.jsonl").exists() and not Path("runs/my_clips/last.pt").exists()
+    assert run(["check", str(own), "--quarantine"]) == 1
+    assert run([*train, "--resume"]) == 0  # nothing was trained on, so that the clips may be others now
+
+
 def test_the_shipped_config_is_fitted_and_set_comes_last(own: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["train", str(own), "--print-config", "--set", "train.stages.1.epochs=2"]) == 0
     Path("printed.yaml").write_text(capfd.readouterr().out)

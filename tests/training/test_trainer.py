@@ -109,7 +109,8 @@ def test_bad_clips_are_skipped_and_counted(tmp_path: Path) -> None:
 
 
 def test_too_many_bad_clips_end_the_run(tmp_path: Path) -> None:
-    words = r"2 of 12 training clips cannot be read; allowed are 10% \(train.max_bad\); first: [34]\.webm: is broken"
+    words = r"2 of 12 training clips cannot be read; allowed are 10% \(train.max_bad\); first: [34]\.webm: is broken; "
+    words += "list them by gfnet-video check DIR --quarantine, .*train with a new --run"
     with pytest.raises(DataError, match=words):
         train(fresh(), NoiseClips(bad=(3, 4)), config(max_bad=0.1), tmp_path)
 
