@@ -17,6 +17,7 @@ from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.quarantine import without_quarantined
 from gfnet_video.datasets.source import Source
 from gfnet_video.errors import printable
+from gfnet_video.training.plan import check_fits
 from gfnet_video.video.probe import examine_many
 
 
@@ -49,6 +50,7 @@ def dry_run(
     for note in (*source.notes, *(f"in quarantine, left out: {line}" for line in left_out)):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     console.print(count_table(list(manifests.values())))
+    check_fits(manifests["train"], config, source.name)
     clips = [clip for manifest in manifests.values() for clip in _watch(manifest, seen)]
     say_durations(clips, config.model.frames, console)
     say_plan(config, len(manifests["train"]), console)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
-from gfnet_video.config import Config, load_config
+from gfnet_video.config import Config, StageConfig, load_config
 from gfnet_video.datasets.clip_file import open_source
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.source import OwnSource
-from gfnet_video.errors import VideoError, printable
+from gfnet_video.errors import ConfigError, DataError, VideoError, printable
 
 STEPS = 240  # optimiser steps a stage should have at least: fewer do not move a new head far enough
 MOST_EPOCHS = 60
@@ -49,6 +50,28 @@ def cache_bytes(manifest: Manifest, side: int) -> float:
     counts = [n for n in (_claimed(manifest, i) for i in rows) if n is not None]
     mean = sum(counts) / len(counts) if counts else 0.0
     return mean * len(manifest) * side * side * 3
+
+
+def check_fits(manifest: Manifest, config: Config, name: str) -> None:
+    """Raise ConfigError where the model has other classes than the data set `name`, DataError as `check_full`."""
+    if len(manifest.classes) != config.model.classes:
+        raise ConfigError(
+            f"model.classes is {config.model.classes}; {name} has {len(manifest.classes)}; "
+            f"--set model.classes={len(manifest.classes)}"
+        )
+    check_full(len(manifest), config.train.stages)
+
+
+def check_full(clips: int, stages: Sequence[StageConfig]) -> None:
+    """Raise DataError where so many clips do not make one batch of every stage."""
+    small = [i for i, stage in enumerate(stages) if stage.batch > clips]
+    if small:
+        stage, batch = stages[small[0]], max(1, clips // 4)
+        hint = " ".join(f"--set train.stages.{i}.batch={batch}" for i in small)
+        raise DataError(
+            f"{clips} training clips make no batch of {stage.batch}, the batch of stage {stage.name!r}; give more "
+            f"clips, or {hint}"
+        )
 
 
 def _claimed(manifest: Manifest, index: int) -> int | None:

@@ -28,6 +28,7 @@ from gfnet_video.training.account import check_resumable, factor_accuracies, pro
 from gfnet_video.training.distributed import device_for, first_alone, here, joined, measured, ranks_of
 from gfnet_video.training.initial import initialise
 from gfnet_video.training.loading import training_recipe
+from gfnet_video.training.plan import check_fits
 from gfnet_video.training.trainer import Report, check_bad, train
 
 
@@ -77,8 +78,8 @@ def _train(source: Source, config: Config, run: Path, place: torch.device, *, re
                 console.print(str(begun), markup=False, highlight=False, soft_wrap=True)
         cache = source.cache(run)
         clips = clips_of(manifest, config, cache, console, jitter=True)
-        dev = clips_of(source.manifest("dev"), config, cache, console)
         check_bad(_unreadable(clips), len(clips), config.train.max_bad)  # before a batch is trained for nothing
+        dev = clips_of(source.manifest("dev"), config, cache, console)
     model = model.to(place)
     log = _Log(run, console, dev)
     with log.progress:
@@ -126,7 +127,7 @@ def _report(
 
 
 def _training_clips(source: Source, config: Config, limit: int | None, console: Console) -> Manifest:
-    """The training split, as many clips of it as wanted. Raises ConfigError where the model has other classes."""
+    """The training split, as many clips of it as wanted. Raises ConfigError, DataError as `check_fits`."""
     if isinstance(source, CatalogSource) and source.row.rendered:
         make_mini(source.name, source.root, console)
     for note in source.notes:
@@ -135,12 +136,9 @@ def _training_clips(source: Source, config: Config, limit: int | None, console: 
     manifest, left_out = without_quarantined(listed, listed.root)
     for line in left_out:
         console.print(f"in quarantine, left out: {line}", markup=False, highlight=False, soft_wrap=True)
-    if len(manifest.classes) != config.model.classes:
-        raise ConfigError(
-            f"model.classes is {config.model.classes}; {source.name} has {len(manifest.classes)}; "
-            f"--set model.classes={len(manifest.classes)}"
-        )
-    return manifest if limit is None else manifest.head(limit)
+    manifest = manifest if limit is None else manifest.head(limit)
+    check_fits(manifest, config, source.name)
+    return manifest
 
 
 def make_mini(name: str, root: Path, console: Console) -> None:
@@ -186,12 +184,12 @@ def clips_of(manifest: Manifest, config: Config, folder: Path, console: Console,
         short_side=model.short_side,
         truth=truth,
     )
+
+
 def _unreadable(clips: Clips) -> list[str]:
     """What is wrong with clips, as far as decoding them into the cache has shown."""
     bad = clips.cache.bad if clips.cache is not None else {}
     return [f"{printable(clips.manifest.path(i))}: {reason}" for i, reason in bad.items()]
-
-
 
 
 class _Log:

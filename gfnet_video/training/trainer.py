@@ -37,6 +37,7 @@ from gfnet_video.training.learning import Learning, start_learning
 from gfnet_video.training.loading import Loader
 from gfnet_video.training.losses import class_weights
 from gfnet_video.training.optim import learning_rate, open_parts, set_rate
+from gfnet_video.training.plan import check_full
 from gfnet_video.training.saved import Place, load_state, save_state, sweep
 from gfnet_video.training.step import Seen, Turn, losses
 from gfnet_video.video.transforms import normalise
@@ -86,6 +87,7 @@ def train(
     ProcessError when another process ends.
     """
     check_batches(config.train.stages)
+    check_full(len(clips), config.train.stages)
     digest, loader = clips.manifest.digest(), Loader(clips, config.train.workers)
     state = load_state(run / "last.pt", digest) if resume else None
     place = Place(**state["place"]) if state else Place()
@@ -138,10 +140,6 @@ def _epoch(
     model, stage, seed = learning.model, config.train.stages[place.stage], config.train.seed
     order = np.random.default_rng([seed, place.stage, place.epoch]).permutation(len(clips))
     batches = [order[i : i + stage.batch] for i in range(0, len(order) - stage.batch + 1, stage.batch)]
-    if not batches:
-        raise DataError(
-            f"{len(clips)} training clips make no batch of {stage.batch}, the batch of stage {stage.name!r}"
-        )
     labelled = clips.manifest.labels.tolist()
     weights = class_weights(labelled, config.model.classes) if config.train.balance == "loss" else None
     saved, told, device = time.monotonic(), len(bad), device_of(model)
@@ -195,6 +193,8 @@ def _epoch(
         if time.monotonic() - saved > SAVE_EVERY:
             _save(run, model, learning, replace(place, batch=number + 1), clips.manifest.digest(), bad)
             saved = time.monotonic()
+
+
 def check_bad(bad: Sequence[str], clips: int, most: float) -> None:
     """Raise DataError where more than the share `most` of the training clips cannot be read; bad: what is wrong."""
     if len(bad) > most * clips:
@@ -203,8 +203,6 @@ def check_bad(bad: Sequence[str], clips: int, most: float) -> None:
             f"first: {bad[0]}; list them by gfnet-video check DIR --quarantine, DIR being the folder of the clips, "
             "and train with a new --run, which leaves them out"
         )
-
-
 
 
 def _means(loss: Tensor, reward: float | None, part: float) -> tuple[float, float | None]:

@@ -151,11 +151,19 @@ def test_the_shipped_config_is_fitted_and_set_comes_last(own: Path, capfd: pytes
         (["my_clips", "--val", "val.txt"], 4, "--val and --classes belong to a list"),
         (["nosuch"], 4, "nosuch: no such folder or list"),
         (["my_clips", "--config", "small.yaml", "--set", "model.classes=3"], 2, "--set model.classes=2"),
+        (
+            ["my_clips", "--config", "small.yaml", "--set", "train.stages.0.batch=16"],
+            4,
+            "12 training clips make no batch of 16, the batch of stage 'warm-up'; give more clips, or "
+            "--set train.stages.0.batch=3",
+        ),
     ],
 )
 def test_what_is_asked_wrongly_is_said(
     own: Path, args: list[str], code: int, words: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["train", *args]) == code
+    assert words in " ".join(capfd.readouterr().err.split())
+    assert run(["train", *args, "--dry-run"]) == code  # which says the same
     assert words in " ".join(capfd.readouterr().err.split())
     assert not Path("runs").exists()

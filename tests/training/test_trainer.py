@@ -124,8 +124,11 @@ def test_a_batch_of_bad_clips_alone_is_counted_and_left_out(tmp_path: Path) -> N
 
 def test_fewer_clips_than_a_batch_are_refused(tmp_path: Path) -> None:
     stages = (StageConfig("warm-up", 1, 1e-3, patches="random", batch=13),)
-    with pytest.raises(DataError, match="12 training clips make no batch of 13, the batch of stage 'warm-up'"):
+    with pytest.raises(
+        DataError, match="12 training clips make no batch of 13, the batch of stage 'warm-up'"
+    ) as refused:
         train(fresh(), NoiseClips(), Config("mini", models.config(), TrainConfig(stages)), tmp_path)
+    assert "or --set train.stages.0.batch=3" in str(refused.value)
     assert not (tmp_path / "last.pt").exists()
 
 

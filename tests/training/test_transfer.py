@@ -173,5 +173,6 @@ def test_what_is_nothing_to_begin_from_is_said(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert train("--data", tree, "--set", "model.classes=5", "--init", given) in (2, 4)
+    small = [word for n in range(3) for word in ("--set", f"train.stages.{n}.batch=2")]  # there are ten clips
+    assert train("--data", tree, "--set", "model.classes=5", *small, "--init", given) in (2, 4)
     assert words in " ".join(capfd.readouterr().err.split())
