@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 import types
 import typing
 from typing import Any, TypeVar
@@ -75,6 +76,22 @@ def to_dict(config: Any) -> dict[str, Any]:
         return [plain(v) for v in value] if isinstance(value, list | tuple) else value
 
     return {k: plain(v) for k, v in dataclasses.asdict(config).items()}
+
+
+def differences(there: Any, here: Any, where: str = "") -> list[str]:
+    """Every field in which two pieces of plain data differ, as `--set` names it, with both values.
+
+    >>> differences({"seed": 0, "stages": [{"lr": 0.1}]}, {"seed": 1, "stages": [{"lr": 0.2}]})
+    ['seed is 0 there and 1 here', 'stages.0.lr is 0.1 there and 0.2 here']
+    """
+    if isinstance(there, dict) and isinstance(here, dict) and there.keys() == here.keys():
+        pairs = [(str(key), there[key], here[key]) for key in there]
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        pairs = [(str(i), *both) for i, both in enumerate(zip(there, here, strict=True))]
+    else:
+        short = reprlib.repr
+        return [f"{where} is {short(there)} there and {short(here)} here"] if there != here else []
+    return [line for key, a, b in pairs for line in differences(a, b, f"{where}.{key}" if where else key)]
 
 
 def parse_yaml(text: str, where: str) -> Any:

@@ -20,14 +20,19 @@ from gfnet_video.evaluation.metrics import answers
 
 
 def check_resumable(run: Path, config: Config, resume: bool) -> None:
+from gfnet_video.strict import differences, to_dict
+
+SHOWN = 3  # fields of a config that differ; of more, their number is said
     """Raise ConfigError unless `run` may go on under this config; how frames are loaded may change."""
     if not resume:
         raise ConfigError(f"{run} holds a run already; go on with --resume, or name another folder with --run")
     before = load_config(run / "config.yaml")
     loading = replace(before.train, workers=config.train.workers, cache=config.train.cache)
-    if replace(before, train=loading) != config:
+    if apart := differences(to_dict(replace(before, train=loading)), to_dict(config)):
+        more = [f"and {len(apart) - SHOWN} more"] if len(apart) > SHOWN else []
         raise ConfigError(
-            f"{run}/config.yaml is another configuration; resume with that one, or name another folder with --run"
+            f"{run}/config.yaml is another configuration: {', '.join(apart[:SHOWN] + more)}; resume with that one, or "
+            "name another folder with --run"
         )
 
 

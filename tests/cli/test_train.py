@@ -50,6 +50,10 @@ def train(*args: object) -> int:
     return run(["train", "--dataset", "sthv2", *map(str, args)])
 
 
+def args_of(changed: tuple[str, ...]) -> list[str]:
+    return [word for item in changed for word in ("--set", item)]
+
+
 def test_from_encoded_clips_to_a_model_that_recognises(
     config: Path, own: Path, clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,7 +97,13 @@ def test_a_run_goes_on_under_its_own_config_alone(config: Path, own: Path, capfd
     shutil.rmtree("runs/small/model")
     written = Path("runs/small/config.yaml").read_bytes()
     assert train("--config", config, "--data", own, "--resume", "--set", "train.seed=1") == 2
-    assert "runs/small/config.yaml is another configuration" in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert "runs/small/config.yaml is another configuration: train.seed is 0 there and 1 here;" in err
+    changed = ("train.seed=1", "name=other", "train.stages.0.lr=0.5", "train.stages.1.epochs=2")
+    assert train("--config", config, *args_of(changed), "--data", own, "--run", "runs/small", "--resume") == 2
+    err = capfd.readouterr().err
+    assert "configuration: train.stages.0.lr is 0.001 there and 0.5 here, train.stages.1.epochs is 1 there and 2" in err
+    assert "train.seed is 0 there and 1 here, and 1 more; resume with that one" in err
     assert Path("runs/small/config.yaml").read_bytes() == written
     with Path("runs/small/log.jsonl").open("a") as log:
         log.write('{"stage": "pol')  # a kill in the middle of a line
