@@ -93,7 +93,7 @@ def check_enough(clips: int, goal: Risk | Budget) -> None:
         return
     if isinstance(goal, Budget) or in_all(needed) <= FEWEST:
         raise DataError(f"{clips} calibration clips; expected at least {FEWEST}")
-    least = math.ceil(1000 * provable(clips - fits(clips), goal.confidence)) / 10 if clips >= FEWEST else 0.0
+    least = least_drop(clips, goal.confidence)
     instead = f", or ask for less (so many can prove --max-drop {least:g}%)" if least else ""
     raise DataError(
         f"{clips} calibration clips; expected at least {in_all(needed)}: {needed} to prove with "
@@ -101,6 +101,15 @@ def check_enough(clips: int, goal: Risk | Budget) -> None:
         f"harm none of these, and {in_all(needed) - needed} to fit the temperatures; give more clips{instead}, or give "
         "a --budget, which promises no accuracy"
     )
+
+
+def least_drop(clips: int, confidence: float) -> float:
+    """The least --max-drop, in percent, that so many clips can prove; 0 where they are too few for any.
+
+    >>> least_drop(48, 0.95), least_drop(399, 0.95), least_drop(39, 0.95)
+    (11.8, 1.0, 0.0)
+    """
+    return math.ceil(1000 * provable(clips - fits(clips), confidence)) / 10 if clips >= FEWEST else 0.0
 
 
 def in_all(tested: int) -> int:

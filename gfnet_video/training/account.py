@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +16,16 @@ import torch
 
 from gfnet_video.config import Config, load_config
 from gfnet_video.datasets.manifest import Manifest
+from gfnet_video.datasets.source import CatalogSource, Source
 from gfnet_video.errors import ConfigError
+from gfnet_video.evaluation.calibration import Risk, least_drop
 from gfnet_video.evaluation.metrics import answers
-
-
-def check_resumable(run: Path, config: Config, resume: bool) -> None:
 from gfnet_video.strict import differences, to_dict
 
 SHOWN = 3  # fields of a config that differ; of more, their number is said
+
+
+def check_resumable(run: Path, config: Config, resume: bool) -> None:
     """Raise ConfigError unless `run` may go on under this config; how frames are loaded may change."""
     if not resume:
         raise ConfigError(f"{run} holds a run already; go on with --resume, or name another folder with --run")
@@ -34,6 +37,25 @@ SHOWN = 3  # fields of a config that differ; of more, their number is said
             f"{run}/config.yaml is another configuration: {', '.join(apart[:SHOWN] + more)}; resume with that one, or "
             "name another folder with --run"
         )
+
+
+def next_steps(source: Source, run: Path, steps: int) -> list[str]:
+    """What to type once `run` has its model: to recognise with it, and how to let its looks end early, of which it has
+    `steps` and no thresholds yet."""
+    model = shlex.quote(str(run / "model"))
+    lines = [f"$ gfnet-video infer VIDEO --model {model}"]
+    if steps == 1:
+        return lines
+    clips = len(source.manifest("calibration")) if "calibration" in source.splits else 0
+    drop = least_drop(clips, Risk().confidence)
+    if not drop:
+        return [*lines, "it takes all looks; to exit once it is sure: infer --confidence 0.9"]
+    data = ["--dataset", source.name, "--data", str(source.root)] if isinstance(source, CatalogSource) else [str(run)]
+    return [
+        *lines,
+        "it takes all looks until its exits are calibrated (or with infer --confidence 0.9):",
+        f"$ gfnet-video calibrate {model} {shlex.join(data)} --max-drop {max(drop, 100 * Risk().max_drop):g}%",
+    ]
 
 
 def epochs_of(run: Path) -> list[dict[str, Any]]:

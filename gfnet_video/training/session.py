@@ -24,7 +24,7 @@ from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.nn.folding import folded
-from gfnet_video.training.account import check_resumable, factor_accuracies, provenance
+from gfnet_video.training.account import check_resumable, factor_accuracies, next_steps, provenance
 from gfnet_video.training.distributed import device_for, first_alone, here, joined, measured, ranks_of
 from gfnet_video.training.initial import initialise
 from gfnet_video.training.loading import training_recipe
@@ -101,7 +101,8 @@ def _train(source: Source, config: Config, run: Path, place: torch.device, *, re
         results=results,
     )
     save(run / "model", model, card)
-    console.print(f"model written to {run / 'model'}", markup=False, highlight=False, soft_wrap=True)
+    for line in (f"model written to {run / 'model'}", *next_steps(source, run, model.steps)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return run / "model"
 
 

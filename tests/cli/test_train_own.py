@@ -63,6 +63,11 @@ def test_from_a_folder_of_clips_to_a_model_that_is_measured_and_used(
     assert run(["train", str(own), "--config", "small.yaml"]) == 0
     said = capfd.readouterr().err
     assert "20 clips in 2 classes" in said and "in 10 groups" in said and "will not be calibrated" in said
+    assert said.splitlines()[-3:] == [
+        "model written to runs/my_clips/model",
+        "$ gfnet-video infer VIDEO --model runs/my_clips/model",
+        "it takes all looks; to exit once it is sure: infer --confidence 0.9",
+    ]
     assert "class (dev)" in said and "class (test)" in said
     assert tree(own) == before  # nothing is written among somebody's clips
     card = load("runs/my_clips/model", verify=True).card
