@@ -19,7 +19,7 @@ class ConfigError(GFNetVideoError):
 
 
 class DependencyError(GFNetVideoError):
-    """An optional package that is not installed."""
+    """An optional package that is not installed, or published weights that cannot be fetched."""
 
     exit_code = 3
 

