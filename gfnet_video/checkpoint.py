@@ -144,9 +144,14 @@ def find(name: str | Path) -> Path:
     if (Path(name) / "export.json").is_file():
         raise CheckpointError(f"{name}: is an exported model; name the checkpoint that it was made of")
     if Path(name).is_dir():
-        raise CheckpointError(f"{name}: holds no config.json; expected a checkpoint folder")
+        inner = Path(name) / "model"
+        hint = f"; did you mean {inner}?" if (inner / "config.json").is_file() else ""
+        raise CheckpointError(f"{name}: holds no config.json; expected a checkpoint folder{hint}")
     if str(name) == in1k.NAME:
         raise CheckpointError(f"{name}: is built when loaded and has no folder; write one by save_pretrained(FOLDER)")
+    if len(Path(name).parts) > 1:
+        known = f"a bundled name ({', '.join(list_models())}), or from the Hub hf-hub:org/name"
+        raise CheckpointError(f"{name}: no such folder; expected a checkpoint folder, {known}")
     raise CheckpointError(unknown("model", name, list_models()))
 
 

@@ -88,6 +88,10 @@ def test_unknown_name_and_broken_files(folder: Path, tmp_path: Path) -> None:
         load("gfnet_tsm_mobilenetv3.mini")
     with pytest.raises(CheckpointError, match=r"holds no config.json"):
         load(tmp_path)
+    with pytest.raises(CheckpointError, match=rf"holds no config\.json; .*; did you mean {folder}\?"):
+        load(tmp_path)  # the run's folder in the place of its model's
+    with pytest.raises(CheckpointError, match=r"^runs/nope/model: no such folder; expected a checkpoint folder"):
+        load("runs/nope/model")
     (tmp_path / "export.json").write_text("{}")
     with pytest.raises(CheckpointError, match="is an exported model; name the checkpoint that it was made of"):
         load(tmp_path)
