@@ -93,7 +93,13 @@ def command(
     if dry_run:
         return _dry_run(opened, config, limit)
     place = run or Path("runs") / config.name
-    train_session(opened, config, place, resume=resume, limit=limit, device=device)
+    try:
+        train_session(opened, config, place, resume=resume, limit=limit, device=device)
+    except KeyboardInterrupt:
+        saved = (place / "last.pt").is_file()
+        ahead = "go on with --resume" if saved else "nothing was saved yet, the same command begins anew"
+        click.echo(f"interrupted; {ahead}", err=True)
+        raise
     return 0
 
 

@@ -11,7 +11,8 @@ import yaml
 
 from gfnet_video.checkpoint import load
 from gfnet_video.cli.main import run
-from gfnet_video.config import load_config
+from gfnet_video.config import Config, load_config
+from gfnet_video.datasets.source import OwnSource
 from tests.clips import cut, encode
 
 SMALL = {
@@ -145,6 +146,23 @@ def test_the_shipped_config_is_fitted_and_set_comes_last(own: Path, capfd: pytes
     assert config.train.cache and config.train.workers == 0  # of so few clips all frames can be kept
     assert [stage.batch <= 20 // 4 for stage in config.train.stages] == [True] * 3
     assert [stage.epochs for stage in config.train.stages] == [60, 2, 60]
+
+
+def test_ctrl_c_says_how_to_go_on(
+    own: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def train_session(source: OwnSource, config: Config, run: Path, **how: object) -> None:
+        assert run == Path("runs/my_clips")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gfnet_video.training.session.train_session", train_session)
+    train = ["train", str(own), "--config", "small.yaml"]
+    assert run(train) == 130
+    assert "interrupted; nothing was saved yet" in capfd.readouterr().err
+    Path("runs/my_clips").mkdir(parents=True)
+    Path("runs/my_clips/last.pt").touch()
+    assert run(train) == 130
+    assert "interrupted; go on with --resume\n" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
