@@ -17,7 +17,7 @@ import torch
 from gfnet_video.config import Config, load_config
 from gfnet_video.datasets.manifest import Manifest
 from gfnet_video.datasets.source import CatalogSource, Source
-from gfnet_video.errors import ConfigError
+from gfnet_video.errors import ConfigError, DataError
 from gfnet_video.evaluation.calibration import Risk, least_drop
 from gfnet_video.evaluation.metrics import answers
 from gfnet_video.strict import differences, to_dict
@@ -46,8 +46,7 @@ def next_steps(source: Source, run: Path, steps: int) -> list[str]:
     lines = [f"$ gfnet-video infer VIDEO --model {model}"]
     if steps == 1:
         return lines
-    clips = len(source.manifest("calibration")) if "calibration" in source.splits else 0
-    drop = least_drop(clips, Risk().confidence)
+    drop = least_drop(_to_calibrate(source), Risk().confidence)
     if not drop:
         return [*lines, "it takes all looks; to exit once it is sure: infer --confidence 0.9"]
     data = ["--dataset", source.name, "--data", str(source.root)] if isinstance(source, CatalogSource) else [str(run)]
@@ -56,6 +55,14 @@ def next_steps(source: Source, run: Path, steps: int) -> list[str]:
         "it takes all looks until its exits are calibrated (or with infer --confidence 0.9):",
         f"$ gfnet-video calibrate {model} {shlex.join(data)} --max-drop {max(drop, 100 * Risk().max_drop):g}%",
     ]
+
+
+def _to_calibrate(source: Source) -> int:
+    """How many clips are set apart to calibrate on."""
+    try:
+        return len(source.manifest("calibration")) if "calibration" in source.splits else 0
+    except DataError:  # of a split in which no clip is whole
+        return 0
 
 
 def epochs_of(run: Path) -> list[dict[str, Any]]:
