@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gfnet_video.engines.graph_walk import Arrays, Walk
 from gfnet_video.engines.places import fixed_centres
-
-if TYPE_CHECKING:
-    from gfnet_video.engines.exported import Walk
-
-Arrays = dict[str, np.ndarray]
 
 
 def glanced(walk: Walk, clips: np.ndarray) -> tuple[Arrays, np.ndarray, np.ndarray | None]:

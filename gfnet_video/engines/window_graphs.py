@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gfnet_video.engines.graph_walk import Walk
 from gfnet_video.engines.places import cropped, fixed_centres
-
-if TYPE_CHECKING:
-    from gfnet_video.engines.exported import Walk
 
 
 @dataclass(frozen=True)
