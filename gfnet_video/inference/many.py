@@ -5,6 +5,7 @@ Several files are decoded in a process of their own, where a decoder that hangs 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -58,7 +59,7 @@ def predict_many(
 
 def _open(path: Path, *, worker: ReadingWorker, reader: str, shrink: int) -> Opened:
     """A video in the other process; pictures need no decoder that could hang."""
-    if path.is_dir() or is_picture(path):
+    if os.path.isdir(path) or is_picture(path):
         return open_video(path)
     return RemoteReader(path, worker=worker, reader=reader, shrink=shrink)
 

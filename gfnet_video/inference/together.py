@@ -3,8 +3,10 @@ together. A decoder is one frame ahead of the networks; a clip that is sure give
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait
@@ -68,11 +70,12 @@ def predict_together(
     try:
         for number in range(len(paths)):
             while number not in done:
-                _fill(engine, crew, coming, done)
-                _hear(crew, done, load)
+                looked = _fill(engine, crew, coming, done)
+                _hear(crew, done, load, waits=not looked)
                 _look(engine, crew, done, load)
             load.total = time.perf_counter() - began
-            yield done.pop(number)
+            with _clocks_stand(crew):
+                yield done.pop(number)
     finally:
         for seat in crew:
             seat.worker.close()
@@ -88,15 +91,29 @@ def _check(engine: Engine, options: Options) -> None:
         raise ConfigError(f"chunk is {options.chunk}; clips share their looks at one frame each; leave it or jobs at 1")
 
 
-def _fill(engine: Engine, crew: list[Seat], coming: Iterator[tuple[int, Path]], done: dict[int, Outcome]) -> None:
-    """Idle processes begin with the files that come next."""
+@contextmanager
+def _clocks_stand(crew: list[Seat]) -> Iterator[None]:
+    """Within, nobody listens to the decoders, and none of it counts as their time."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        for seat in crew:
+            seat.worker.deadline += time.monotonic() - began
+
+
+def _fill(engine: Engine, crew: list[Seat], coming: Iterator[tuple[int, Path]], done: dict[int, Outcome]) -> bool:
+    """Idle processes begin with the files that come next, up to a picture: that is looked at here, one a turn, so that
+    the decoders are heard in between. Whether there was one."""
     for seat in crew:
-        while seat.idle and (following := next(coming, None)) is not None:
+        if seat.idle and (following := next(coming, None)) is not None:
             number, path = following
-            if path.is_dir() or is_picture(path):
-                done[number] = _alone(engine, path, seat.options)
-            else:
-                seat.begin(number, path)
+            if os.path.isdir(path) or is_picture(path):
+                with _clocks_stand(crew):
+                    done[number] = _alone(engine, path, seat.options)
+                return True
+            seat.begin(number, path)
+    return False
 
 
 def _alone(engine: Engine, path: Path, options: Options) -> Outcome:
@@ -106,11 +123,12 @@ def _alone(engine: Engine, path: Path, options: Options) -> Outcome:
         return error
 
 
-def _hear(crew: list[Seat], done: dict[int, Outcome], load: Load) -> None:
-    """Take what the decoders have; wait for it only where the networks have nothing to look at."""
+def _hear(crew: list[Seat], done: dict[int, Outcome], load: Load, *, waits: bool) -> None:
+    """Take what the decoders have; wait for it only where the networks have nothing to look at, and no file may be
+    next that needs no decoder (`waits`)."""
     awaited = [seat for seat in crew if seat.owed and seat.ready is None]
     began, until = time.perf_counter(), 0.0
-    if awaited and all(seat.ready is None for seat in crew):
+    if waits and awaited and all(seat.ready is None for seat in crew):
         until = min(seat.worker.deadline for seat in awaited) - time.monotonic()
     wait([seat.worker.pipe for seat in awaited if seat.worker.pipe], max(0.0, until))
     for seat in awaited:
@@ -134,18 +152,17 @@ def _look(engine: Engine, crew: list[Seat], done: dict[int, Outcome], load: Load
     """One look at every clip whose next frame is there; new clips are glanced at whole first, where the model does."""
     began = time.perf_counter()
     clips = [clip for seat in crew if (clip := seat.ready) is not None]
-    new = [clip for clip in clips if clip.new]
-    glance_together(engine, new)
-    ready = [clip for clip in clips if clip.frame is not None]
-    look_together(engine, ready)
     if not clips:
         return
-    for seat in crew:
-        if seat.clip is not None and seat.clip.done:
-            done[seat.number] = seat.summary()
-            seat.leave()
-    spent = time.perf_counter() - began
-    for seat in crew:
-        seat.worker.deadline += spent  # a decoder's clock stands while nobody listens
-    load.networks, load.steps = load.networks + spent, load.steps + bool(new) + bool(ready)
+    with _clocks_stand(crew):
+        new = [clip for clip in clips if clip.new]
+        glance_together(engine, new)
+        ready = [clip for clip in clips if clip.frame is not None]
+        look_together(engine, ready)
+        for seat in crew:
+            if seat.clip is not None and seat.clip.done:
+                done[seat.number] = seat.summary()
+                seat.leave()
+    load.networks += time.perf_counter() - began
+    load.steps += bool(new) + bool(ready)
     load.looked += len(new) + len(ready)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +51,14 @@ def same(a: Outcome, b: Outcome) -> None:
 def test_together_is_each_alone(checkpoint: Path, clip: Path, liar: Path, tmp_path: Path) -> None:
     looks, picture = TorchEngine(gf.load(checkpoint)), tmp_path / "a.png"
     Image.fromarray(paint(3)).save(picture)
-    paths = [liar, clip, cut(clip, 0.6, tmp_path / "cut.webm"), tmp_path / "gone.mp4", picture]
+    paths = [
+        liar,
+        clip,
+        cut(clip, 0.6, tmp_path / "cut.webm"),
+        tmp_path / "gone.mp4",
+        picture,
+        tmp_path / f"{'x' * 300}.mp4",
+    ]
     paths += [encode(tmp_path / "short.mp4", 3), encode(tmp_path / "b.mp4", 9)]
     for options in (Options(), Options(confidence=0.9, reader="pyav")):
         load = Load()
@@ -77,6 +86,29 @@ def test_a_decoder_that_hangs_or_crashes_costs_its_file(
         next(begun)  # type: ignore[call-overload]
         assert multiprocessing.active_children()
     assert not multiprocessing.active_children()
+
+
+def test_what_pictures_and_the_caller_take_is_no_decoders_time(
+    checkpoint: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each holds the loop for an hour, by a clock that is put forward; between two pictures the decoders are heard."""
+    now, slept, turns = time.monotonic, [0.0], list[str]()
+    alone, hear = together._alone, together._hear
+
+    def sleeping(*args: Any) -> Outcome:
+        turns.append("picture")
+        slept[0] += 3600
+        return alone(*args)
+
+    monkeypatch.setattr(time, "monotonic", lambda: now() + slept[0])
+    monkeypatch.setattr(together, "_alone", sleeping)
+    monkeypatch.setattr(together, "_hear", lambda *a, **k: (turns.append("hear"), hear(*a, **k)))
+    Image.fromarray(paint(3)).save(tmp_path / "a.png")
+    paths = [clip, tmp_path / "a.png", tmp_path / "a.png", clip, clip]
+    for found in predict_together(TorchEngine(gf.load(checkpoint)), paths, Options(), Limits(), jobs=2, load=Load()):
+        assert isinstance(found, Prediction), found
+        slept[0] += 3600
+    assert turns[:4] == ["picture", "hear", "picture", "hear"]
 
 
 def walked(looks: Engine, clip: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
