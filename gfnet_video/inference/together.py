@@ -65,7 +65,9 @@ def predict_together(
     _check(engine, options)
     config = engine.about.config
     cut = partial(cut_frame, frame_side=config.frame_side, short_side=config.short_side)
-    crew = [Seat(engine, options, ReadingWorker(partial(reading, cut=cut), limits)) for _ in range(jobs)]
+    crew = [
+        Seat(engine, options, ReadingWorker(partial(reading, cut=cut), limits)) for _ in range(min(jobs, len(paths)))
+    ]
     began, coming, done = time.perf_counter(), iter(enumerate(paths)), dict[int, Outcome]()
     try:
         for number in range(len(paths)):

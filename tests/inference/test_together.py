@@ -24,6 +24,7 @@ from gfnet_video.inference import together
 from gfnet_video.inference.many import predict_many
 from gfnet_video.inference.report import Outcome
 from gfnet_video.inference.runner import Options
+from gfnet_video.inference.seat import Seat
 from gfnet_video.inference.together import Load, predict_together
 from gfnet_video.records import Prediction
 from gfnet_video.video.worker import Limits
@@ -109,6 +110,15 @@ def test_what_pictures_and_the_caller_take_is_no_decoders_time(
         assert isinstance(found, Prediction), found
         slept[0] += 3600
     assert turns[:4] == ["picture", "hear", "picture", "hear"]
+
+
+def test_there_are_no_more_processes_than_files(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seats, looks = list[Seat](), TorchEngine(gf.load(checkpoint))
+    monkeypatch.setattr(together, "Seat", lambda *args: (seats.append(Seat(*args)), seats[-1])[1])
+    gone = [tmp_path / "a.png", tmp_path / "b.png"]
+    assert len(list(predict_together(looks, gone, Options(), Limits(), jobs=300_000, load=Load()))) == len(seats) == 2
 
 
 def walked(looks: Engine, clip: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
