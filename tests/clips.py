@@ -72,11 +72,15 @@ def encode_sound(path: Path) -> Path:
     return path
 
 
-def rotate(path: Path) -> Path:
-    """Rewrite the display matrix of an mp4 in place, as a phone held upright does: show it turned by 90 degrees."""
+def rotate(path: Path, matrix: tuple[int, int, int, int] = (0, 1, -1, 0)) -> Path:
+    """Rewrite the display matrix of an mp4 in place, as a phone held upright does: show it turned by 90 degrees.
+
+    matrix: where the first pixel to the right (x, y) and the first below (x, y) of the origin are shown.
+    """
+    a, b, c, d = (x << 16 for x in matrix)
     data = bytearray(path.read_bytes())
     at = data.index(struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30), data.index(b"tkhd"))
-    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     return path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 
 from gfnet_video.errors import VideoError
 
@@ -222,7 +224,7 @@ def _landed(frame: Any, rank: dict[int, int], expected: range) -> int:
 
 
 def to_rgb(frame: Any, stream: Any, shrink: int = 0) -> np.ndarray:
-    """(H,W,3) uint8, turned upright where the file says that the camera was not.
+    """(H,W,3) uint8, mirrored and turned as the file says, as a player shows it.
 
     shrink: the short side of frames that are at least twice as large, 0 for none. Then libav scales them while it
     converts their colours, in one pass over a frame of which the chroma is small already; to planes, for to rgb24 it
@@ -232,9 +234,10 @@ def to_rgb(frame: Any, stream: Any, shrink: int = 0) -> np.ndarray:
     if shrink and min(size) >= 2 * shrink:
         size, form = shrunk(size, shrink), "gbrp"
     how = {} if size == (frame.width, frame.height) else {"width": size[0], "height": size[1]}
-    pixels = np.ascontiguousarray(frame.to_ndarray(format=form, **how))
-    turns = round(rotation(frame) / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+    pixels = frame.to_ndarray(format=form, **how)
+    if mirrored(frame):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(np.rot90(pixels, round(rotation(frame) / 90)))
 
 
 def shrunk(size: tuple[int, int], short: int) -> tuple[int, int]:
@@ -252,3 +255,25 @@ def rotation(frame: Any) -> int:
     """Degrees by which the file wants its frames turned; 0 where a damaged matrix gives no angle."""
     degrees = getattr(frame, "rotation", 0)
     return round(degrees) if abs(degrees) <= 360 else 0
+
+
+def mirrored(frame: Any) -> bool:
+    """Whether the file wants its frames mirrored top to bottom, before `rotation` turns them: with 180 degrees that
+    is left to right, as a phone's front camera stores a picture."""
+    try:
+        # Not frame.side_data: it and the frame would hold each other, and every frame would stay until a collection.
+        matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]  # its stub has no __init__
+    except ValueError:  # beside its pixels the frame carries something that PyAV has no name for
+        return False
+    if matrix is None:
+        return False
+    across, down, _, across_by_row, down_by_row = struct.unpack_from("=5i", matrix)
+    return bool(across * down_by_row < down * across_by_row)
+
+
+def mirrors(path: str) -> bool:
+    """Whether the file wants its frames mirrored, as its first says; no other is decoded. Raises VideoError."""
+    with open_stream(path) as (container, stream):
+        stream.codec_context.thread_count = 1  # threads would take longer to start than the one frame
+        first = next(decode(container, stream, Counters()), None)
+        return first is not None and mirrored(first)

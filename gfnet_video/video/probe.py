@@ -29,7 +29,7 @@ BAD = (
     "time_out",
     "crashed",
 )
-NOTES = ("rotated", "variable_rate", "count_mismatch", "truncated", "damaged", "duration")
+NOTES = ("rotated", "mirrored", "variable_rate", "count_mismatch", "truncated", "damaged", "duration")
 KINDS = ("", *dict.fromkeys(BAD + NOTES))
 
 
@@ -46,10 +46,10 @@ class Verdict:
     over a limit of bytes, pixels, frames or memory (too_big); of which no frame decodes (zero_frames); that ends before
     its own header says and so lacks frames (truncated); of which at least two frames less decode than the header counts
     (count_mismatch); with less than the frames asked for (too_short); that takes too long (time_out) or ends the
-    process that decodes it (crashed). Notes are: rotated; variable_rate; count_mismatch where one frame lacks, as in
-    many whole AVIs, where more decode than are claimed, or where the claim is no count but a duration; truncated where
-    the end lacks but no frame does; damaged, where the decoder marks frames; duration, where the header's is off by a
-    tenth and a second.
+    process that decodes it (crashed). Notes are: rotated; mirrored; variable_rate; count_mismatch where one frame
+    lacks, as in many whole AVIs, where more decode than are claimed, or where the claim is no count but a duration;
+    truncated where the end lacks but no frame does; damaged, where the decoder marks frames; duration, where the
+    header's is off by a tenth and a second.
     """
 
     path: str
@@ -90,6 +90,7 @@ class _Walk:
     counters: _pyav.Counters = field(default_factory=_pyav.Counters)
     damaged: int = 0
     rotation: int = 0
+    mirrored: bool = False
 
 
 def examine(path: str | os.PathLike[str], limits: Limits = LIMITS, *, min_frames: int = 1) -> Verdict:
@@ -164,6 +165,7 @@ def _decode(path: str, limits: Limits, walk: _Walk) -> None:
                 walk.times.append(frame.pts)
             walk.damaged += frame.is_corrupt
             walk.rotation = walk.rotation or _pyav.rotation(frame)
+            walk.mirrored = walk.mirrored or _pyav.mirrored(frame)
         walk.counted = max(0, int(stream.frames) - walk.counters.hidden)
 
 
@@ -218,9 +220,17 @@ def _verdict(path: str, walk: _Walk, kind: str, reason: str) -> Verdict:
 
 def _notes(walk: _Walk) -> tuple[str, ...]:
     """What is said of bad files too."""
-    turned = f"rotated: by {walk.rotation} degrees" if walk.rotation else ""
     damaged = f"damaged: {walk.damaged} of {walk.counters.frames} frames, says the decoder" if walk.damaged else ""
-    return tuple(filter(None, (turned, damaged)))
+    return tuple(filter(None, (_turned(walk), damaged)))
+
+
+def _turned(walk: _Walk) -> str:
+    """How its frames are to be shown, where that is not as they are stored."""
+    if not walk.mirrored:
+        return f"rotated: by {walk.rotation} degrees" if walk.rotation else ""
+    if walk.rotation % 360 == 180:
+        return "mirrored: left to right"
+    return "mirrored: top to bottom" + (f", then rotated by {walk.rotation} degrees" if walk.rotation else "")
 
 
 def _oddities(path: str, walk: _Walk, gaps: list[int], duration: float) -> Iterator[str]:

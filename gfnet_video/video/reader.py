@@ -45,6 +45,7 @@ class VideoReader:
     reader: `decord`, `pyav`, or `auto`, which changes to PyAV where Decord fails. The attribute `reader` says which is
     in use, `proof` how the frames of the latest `read` are proven. `fps` and `duration` (seconds) are None where
     unknown; `width` and `height` are as stored, before the rotation that a phone asks for and `read` applies.
+    Files whose frames are to be mirrored are read by PyAV: Decord turns frames, but mirrors none.
     shrink: frames at least twice as large come scaled to this short side, by libav while it converts their colours (0:
     none), which takes less time than whole frames and gives pixels a little different. By PyAV alone: Decord would
     scale each frame that it passes over.
@@ -138,13 +139,18 @@ class VideoReader:
             raise VideoError(self.path, reason) from failure
         raise VideoEnded(self.path, self.count())
 
+    def _by_decord(self, path: str, indices: list[int], counters: _pyav.Counters) -> Iterator[np.ndarray]:
+        if self._header.timed and _pyav.mirrors(path):
+            raise _decord.DecordFailed("its frames are to be mirrored, which Decord does not do")
+        yield from _decord.in_sequence(path, indices, counters)
+
     def _sources(self, wanted: list[int]) -> Iterator[Callable[..., Iterator[np.ndarray]]]:
         """What to try in turn: each goes on where the one before stopped short."""
         far = bool(wanted) and wanted[-1] >= SHORT
         self.proof = "sequence"
         if self.wanted == "decord" or (self.wanted == "auto" and not far and (self._header.frames or 0) < ABSURD):
             self.reader = "decord"
-            yield _decord.in_sequence
+            yield self._by_decord
         if self.wanted != "decord":
             self.reader = "pyav"
             if far and self._header.timed:

@@ -92,6 +92,11 @@ def test_one_frame_less_than_claimed_is_a_note(tmp_path: Path, claimed: int, sta
 def test_rotated_and_variable_rate_are_notes(tmp_path: Path) -> None:
     turned, jumps = examine(rotate(encode(tmp_path / "turned.mp4", 8))), examine(jumpy(tmp_path / "jumps.webm"))
     assert (turned.status, turned.notes) == ("ok", ("rotated: by -90 degrees",))
+    for matrix, words in (
+        ((-1, 0, 0, 1), "left to right"),
+        ((0, 1, 1, 0), "top to bottom, then rotated by -90 degrees"),
+    ):
+        assert examine(rotate(encode(tmp_path / "selfie.mp4", 8), matrix)).notes == (f"mirrored: {words}",)
     assert (jumps.status, jumps.frames) == ("ok", 12)
     assert jumps.notes[0] == "variable_rate: 0.010 to 0.110 s between frames"
     assert jumps.duration == pytest.approx(0.66 + 0.06) and jumps.fps == pytest.approx(12 / 0.72, abs=1e-3)

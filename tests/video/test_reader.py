@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +163,26 @@ def test_a_phone_held_upright_is_turned(tmp_path: Path, reader: str) -> None:
         frame = next(video.read([6]))
     assert frame.shape == (96, 64, 3)
     assert number(np.ascontiguousarray(np.rot90(frame))) == 6  # turned back, it reads
+
+
+@pytest.mark.parametrize("shrink", [0, 32])
+@pytest.mark.parametrize(
+    ("matrix", "undone"),
+    [
+        ((-1, 0, 0, 1), np.fliplr),  # a phone's front camera
+        ((1, 0, 0, -1), np.flipud),
+        ((0, 1, 1, 0), lambda f: f.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda f: np.rot90(f, 2).swapaxes(0, 1)),
+    ],
+)
+def test_a_mirrored_file_is_mirrored_and_not_by_decord(
+    clips: Clips, tmp_path: Path, matrix: tuple[int, int, int, int], undone: Callable[..., np.ndarray], shrink: int
+) -> None:
+    path = rotate(Path(shutil.copy(clips["x264_mp4", 80], tmp_path / "selfie.mp4")), matrix)
+    with VideoReader(path, shrink=shrink) as video:
+        assert number(undone(next(video.read([11])))) == 11 and video.reader == "pyav"
+    with VideoReader(path, reader="decord") as video, pytest.raises(VideoError, match="its frames are to be mirrored"):
+        next(video.read([11]))
 
 
 def test_indices_must_not_decrease_and_readers_must_exist(clips: Clips) -> None:
