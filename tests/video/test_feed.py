@@ -51,6 +51,11 @@ def test_a_source_slower_than_the_ticks_gives_each_frame_once() -> None:
     assert [t.frame for t in ticked(timed, 0.3)] == list(range(20))
 
 
+def test_a_source_shorter_than_half_a_tick_gives_its_last_frame() -> None:
+    assert [t.frame for t in ticked([Timed(i / 25, 1 / 25, i) for i in range(3)], 1.0)] == [2]
+    assert not list(ticked(list[Timed[int]](), 1.0))
+
+
 def test_a_file_is_read_whole_and_at_its_times(tmp_path: Path) -> None:
     """25 frames a second, wanted every 0.2 s: none of them lost, however slowly they are taken."""
     feed = Feed(str(encode(tmp_path / "a.mp4", 100)), 0.2, bell=Condition())
