@@ -8,15 +8,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from gfnet_video.datasets.download import frame_names
+from gfnet_video.datasets.frame_folders import FolderReader, template_in
 from gfnet_video.datasets.journal import Journal, stamp_of
 from gfnet_video.errors import VideoError
-from gfnet_video.video.probe import Verdict, examine_many
+from gfnet_video.video.probe import Verdict, examine, of_failure
 from gfnet_video.video.sandbox import LIMITS, Failure, Limits, each
 
-VERSION = 1  # raise it when the same file is judged otherwise: what older journals hold is then looked at anew
+VERSION = 2  # raise it when the same file is judged otherwise: what older journals hold is then looked at anew
 PASSING = ("time_out", "crashed", "too_big")  # what another machine or other limits may judge otherwise
 
 
@@ -79,42 +77,55 @@ def verdicts_on(
     workers: int = 2,
     min_frames: int = 1,
 ) -> Iterator[Verdict]:
-    """A verdict on each video, or on each folder of frames where `template` names them, in order."""
-    if not template:
-        yield from examine_many(places, limits=limits, workers=workers, min_frames=min_frames)
-        return
-    look = partial(examine_frames, template=template, fps=fps)
+    """A verdict on each video or folder of frames, in order.
+
+    template: how the frames of all are named; empty for videos, among which a folder's own frames say how.
+    """
+    look = partial(examine_clip, template=template, fps=fps, limits=limits, min_frames=min_frames)
     for place, verdict in zip(places, each(look, places, limits=limits, workers=workers), strict=True):
-        if isinstance(verdict, Failure):
-            verdict = Verdict(os.fsdecode(place), "bad", verdict.reason, "crashed")
-        yield verdict
+        yield of_failure(os.fsdecode(place), verdict) if isinstance(verdict, Failure) else verdict
 
 
-def examine_frames(folder: Path, *, template: str, fps: float) -> Verdict:
-    """Count the frames of a folder, which must be numbered from 1 without a gap, and decode the first and the last."""
+def examine_clip(place: Path, *, template: str, fps: float, limits: Limits, min_frames: int) -> Verdict:
+    """`examine_frames` of a folder of frames, `examine` of anything else."""
+    if not template and os.path.isdir(place):
+        template = template_in(place)
+    if template:
+        return examine_frames(place, template=template, fps=fps, min_frames=min_frames)
+    return examine(place, limits, min_frames=min_frames)
+
+
+def examine_frames(folder: Path, *, template: str, fps: float, min_frames: int = 1) -> Verdict:
+    """Count the frames of a folder, numbered from 0 or 1 without a gap, and decode the first and the last."""
     path = os.fsdecode(folder)
-    names = frame_names(folder, template)
-    if not names:
-        return Verdict(path, "bad", f"holds no frame named like {template}", "zero_frames")
-    expected = [template % number for number in range(1, len(names) + 1)]
-    if names != expected:
-        lacking = next(e for e in expected if e not in names)
-        return Verdict(path, "bad", f"lacks {lacking} though it holds {names[-1]}", "count_mismatch", len(names))
+    if not os.path.lexists(path):
+        return Verdict(path, "missing", "no such folder of frames", "missing")
     try:
-        width, height = decode_picture(folder / names[0])
-        decode_picture(folder / names[-1])
+        frames = FolderReader(path, template)
+        found = len(frames.numbers)
     except VideoError as error:
-        return Verdict(path, "bad", f"{Path(error.path).name} {error.reason}", "unreadable", len(names))
-    seconds = len(names) / fps if fps else 0.0
-    return Verdict(path, "ok", frames=len(names), fps=fps, duration=round(seconds, 4), width=width, height=height)
-
-
-def decode_picture(file: Path) -> tuple[int, int]:
-    """Decode a picture wholly; its width and height. Raises VideoError."""
+        return Verdict(path, "bad", error.reason, "unreadable")
+    if lacking := _lacking(frames, min_frames):
+        kind, reason = lacking
+        return Verdict(path, "bad", reason, kind, found)
     try:
-        with Image.open(file, formats=["JPEG"]) as picture:
-            picture.load()
-            return picture.width, picture.height
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # Pillow puts the name of the file into some messages: it stands before the reason already.
-        raise VideoError(file, f"cannot be decoded as JPEG ({str(error).partition(': ')[0]})") from error
+        first, _ = frames.read([0, found - 1])
+    except VideoError as error:
+        return Verdict(path, "bad", f"{Path(error.path).name} {error.reason}", "unreadable", found)
+    height, width, _ = first.shape
+    seconds = found / fps if fps else 0.0
+    return Verdict(path, "ok", frames=found, fps=fps, duration=round(seconds, 4), width=width, height=height)
+
+
+def _lacking(frames: FolderReader, min_frames: int) -> tuple[str, str] | None:
+    """Kind and reason where there are not all frames, or too few."""
+    numbers, template = frames.numbers, frames.template
+    if not numbers:
+        return "zero_frames", f"holds no frame named like {template}"
+    expected = range(min(1, numbers[0]), len(numbers) + 1)
+    gap = next((e for e, number in zip(expected, numbers, strict=False) if e != number), None)
+    if gap is not None:
+        return "count_mismatch", f"lacks {template % gap} though it holds {template % numbers[-1]}"
+    if len(numbers) < min_frames:
+        return "too_short", f"has {len(numbers)} frames; at least {min_frames} are needed"
+    return None

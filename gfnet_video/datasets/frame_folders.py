@@ -15,14 +15,14 @@ from gfnet_video.errors import ConfigError, VideoError
 from gfnet_video.video.picture import read_picture
 
 NUMBER = re.compile(r"%0?\d*d")
-FRAME = re.compile(r"(\D*)(\d+)(\.jpe?g|\.png)", re.IGNORECASE)
+FRAME = re.compile(r"([^\d%]*)(\d+)(\.jpe?g|\.png)", re.IGNORECASE)  # a template has no % but its number's
 
 
 def template_in(folder: Path) -> str:
     """How the frames that lie in a folder are named (`%05d.jpg`), from the first of them; empty where none does."""
     names = sorted(p.name for p in folder.iterdir())
     found = next((match for name in names if (match := FRAME.fullmatch(name))), None)
-    return f"{found[1].replace('%', '%%')}%0{len(found[2])}d{found[3]}" if found else ""
+    return f"{found[1]}%0{len(found[2])}d{found[3]}" if found else ""
 
 
 class FolderReader:
@@ -62,10 +62,15 @@ class FolderReader:
     @cached_property
     def header_frames(self) -> int | None:
         """How many frames the highest number claims; None where no picture is named by the template."""
+        return self.numbers[-1] - self._first + 1 if self.numbers else None
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """Those of the pictures that are named by the template, rising. Raises VideoError."""
         before, after = NUMBER.split(self.template)
         name = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
-        found = [int(m[1]) for m in map(name.fullmatch, self._names()) if m and self.template % int(m[1]) == m[0]]
-        return max(found) - self._first + 1 if found else None
+        found = (int(m[1]) for m in map(name.fullmatch, self._names()) if m and self.template % int(m[1]) == m[0])
+        return sorted(found)
 
     def _names(self) -> list[str]:
         try:

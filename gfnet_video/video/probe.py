@@ -118,7 +118,7 @@ def examine_many(
     names, items = tee(paths)
     found = each(partial(examine, limits=limits, min_frames=min_frames), items, workers=workers, limits=limits)
     for name, verdict in zip(names, found, strict=True):
-        yield _of_failure(os.fsdecode(name), verdict) if isinstance(verdict, Failure) else verdict
+        yield of_failure(os.fsdecode(name), verdict) if isinstance(verdict, Failure) else verdict
 
 
 def _picture(path: str, limits: Limits, min_frames: int) -> Verdict:
@@ -247,6 +247,7 @@ def _oddities(path: str, walk: _Walk, gaps: list[int], duration: float) -> Itera
         yield f"duration: the header claims {said:.1f} s, the frames last {duration:.1f} s"
 
 
-def _of_failure(path: str, failure: Failure) -> Verdict:
+def of_failure(path: str, failure: Failure) -> Verdict:
+    """The verdict on a file whose process gave none."""
     kind = "unreadable" if failure.kind == "raised" else failure.kind
     return Verdict(path, "bad", failure.reason, kind)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gfnet_video.cli.main import run
 from gfnet_video.datasets.manifest_file import Entry, Head, write_entries
@@ -67,6 +68,19 @@ def test_a_prepared_data_set_is_checked_by_its_manifest(check: Check, folder: Pa
         (str(folder / "a.mp4"), "ok"),
         (str(folder / "gone.mp4"), "missing"),
     ]
+
+
+def test_folders_of_frames_are_clips(check: Check, tmp_path: Path) -> None:
+    """Numbered from 1 or 0, JPEG or PNG: what `train` and `infer` take."""
+    root = tmp_path / "ff"
+    for name in ("clap/001/00001.jpg", "clap/001/00002.jpg", "wave/001/f_0.png", "wave/001/f_1.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 8)).save(root / name)
+    code, out, err = check(root, "--quarantine", "--jsonl", "--workers", 1)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and read_quarantine(root) == {} and "2 videos: 2 ok" in err
+    assert [r["path"] for r in rows] == [str(root / "clap" / "001"), str(root / "wave" / "001")]
+    assert [(r["frames"], r["width"], r["height"]) for r in rows] == [(2, 16, 8)] * 2
 
 
 def test_limits_are_options(check: Check, folder: Path) -> None:

@@ -169,3 +169,13 @@ def test_folders_of_frames_are_counted_and_tried(tmp_path: Path, names: list[int
         (tmp_path / "00002.jpg").write_bytes((tmp_path / "00002.jpg").read_bytes()[:200])
     verdict = examine_frames(tmp_path, template="%05d.jpg", fps=12)
     assert verdict.status == "bad" and words in verdict.reason
+
+
+@pytest.mark.parametrize("template", ["%d.png", "f_%02d.jpg"])
+def test_frames_that_are_read_are_found_good(tmp_path: Path, template: str) -> None:
+    for n in range(11):
+        Image.new("RGB", (16, 8)).save(tmp_path / (template % n))
+    verdict = examine_frames(tmp_path, template=template, fps=0.0)
+    assert (verdict.status, verdict.frames, verdict.width, verdict.height) == ("ok", 11, 16, 8)
+    assert examine_frames(tmp_path, template=template, fps=0.0, min_frames=12).kind == "too_short"
+    assert examine_frames(tmp_path / "gone", template=template, fps=0.0).status == "missing"

@@ -139,3 +139,6 @@ def test_a_folder_gives_its_videos_or_else_its_pictures_or_is_a_video(tmp_path: 
     assert find_videos([str(photos)]) == [photos / "cat.jpg", photos / "dog 7.png", frames, mixed / "clip.mp4"]
     (photos / "IMG_0412.jpg").touch()  # a camera's number is no frame's
     assert photos / "IMG_0412.jpg" in find_videos([str(photos)])
+    (tmp_path / "odd").mkdir()
+    odd = [saved(tmp_path / "odd" / f"p%{n}.jpg", red_above()) for n in (1, 2)]
+    assert find_videos([str(tmp_path / "odd")]) == odd  # no template can name them as frames
