@@ -53,7 +53,7 @@ def command(
 
     if as_json and jsonl:
         raise click.UsageError("--json and --jsonl exclude each other")
-    if quarantine and (len(inputs) != 1 or not Path(inputs[0]).is_dir()):
+    if quarantine and (len(inputs) != 1 or not os.path.isdir(inputs[0])):
         raise click.UsageError("--quarantine writes the list of one folder; name that folder alone")
     groups, notes = listed(inputs), Console(stderr=True)
     total = sum(len(group.paths) for group in groups)
@@ -100,7 +100,7 @@ def listed(inputs: Sequence[str]) -> list[Group]:
 
     groups: list[Group] = []
     for name in inputs:
-        if (Path(name) / manifest_file.NAME).is_file():
+        if os.path.isfile(os.path.join(name, manifest_file.NAME)):
             head, entries = manifest_file.read_entries(Path(name))
             row = CATALOG.get(head.dataset)
             paths = [Path(name) / path for path in dict.fromkeys(e.path for e in entries)]

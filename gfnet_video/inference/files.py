@@ -63,4 +63,4 @@ def _matches(pattern: str) -> list[Path]:
     paths = [Path(p) for p in sorted(glob.glob(pattern, recursive=True))]
     if not paths:
         raise DataError(f"{printable(pattern)}: no such file, and as a glob it matches nothing")
-    return [v for p in paths for v in (_inside(p) if p.is_dir() else [p])]
+    return [v for p in paths for v in (_inside(p) if os.path.isdir(p) else [p])]

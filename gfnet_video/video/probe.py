@@ -135,10 +135,13 @@ def _picture(path: str, limits: Limits, min_frames: int) -> Verdict:
 
 
 def admit_file(path: str, limits: Limits) -> None:
-    """Raises Rejected where the file is missing or has too many bytes."""
-    if not os.path.exists(path):
-        raise Rejected(path, "missing", "no such file")
-    size = os.path.getsize(path)
+    """Raises Rejected where the file is missing, lies in a locked folder or has too many bytes."""
+    try:
+        size = os.stat(path).st_size
+    except PermissionError as error:
+        raise Rejected(path, "unreadable", f"cannot be opened ({error.strerror})") from error
+    except (OSError, ValueError) as error:
+        raise Rejected(path, "missing", "no such file") from error
     if size > limits.bytes:
         raise Rejected(path, "too_big", f"has {size} bytes; at most {limits.bytes} are allowed")
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gfnet_video.cli.main import run
+from gfnet_video.inference.files import find_videos
 from gfnet_video.inference.many import predict_many
 from tests import models, trees
 from tests.clips import cut, encode, encode_sound
@@ -127,6 +128,19 @@ def test_a_bad_file_is_named_and_the_others_are_recognised(infer: Infer, clip: P
     assert {**first, "seconds": 0} == {**last, "seconds": 0} and first["label"] in trees.CLASSES
     table = infer(clip, path)[1]
     assert f"error: {reason}"[:40] in table
+
+
+def test_a_path_that_cannot_be_reached_costs_itself_alone(
+    infer: Infer, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Path.is_dir raises where a folder is locked or a name is longer than the disk takes."""
+    long = tmp_path / f"{'a' * 300}.webm"
+    code, out, _ = infer(clip, long, "--jsonl")
+    first, failed = lines(out)
+    assert code == 1 and first["label"] in trees.CLASSES and failed["error"] == "no such file"
+    assert run(["check", str(long), "--workers", "1"]) == 1
+    monkeypatch.setattr(Path, "is_dir", lambda _: pytest.fail("raises where a folder is locked"))
+    assert find_videos([str(clip.parent / "cl*.webm")]) == [clip]
 
 
 def test_a_truncated_webm_is_recognised_from_what_is_left(infer: Infer, clip: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from unittest.mock import Mock
 
 import av
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from gfnet_video.errors import ConfigError
 from gfnet_video.video import probe
 from gfnet_video.video.extent import missing_bytes
-from gfnet_video.video.probe import Rejected, Verdict, examine, examine_many
+from gfnet_video.video.probe import Rejected, Verdict, admit_file, examine, examine_many
 from gfnet_video.video.reader import VideoReader
 from gfnet_video.video.sandbox import Limits
 from tests.clips import VARIANTS, cut, encode, encode_sound, paint, rotate
@@ -211,3 +212,14 @@ def test_records_are_checked_and_travel() -> None:
         Verdict("a.mp4", "bad", kind="truncate")
     error = pickle.loads(pickle.dumps(Rejected("a.mp4", "too_big", "is too big")))
     assert (error.path, error.kind, error.reason) == ("a.mp4", "too_big", "is too big")
+
+
+def test_a_locked_folder_is_no_missing_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    denied = Mock(side_effect=PermissionError(13, "Permission denied"))
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(Rejected, match=r"cannot be opened \(Permission denied\)") as raised,
+    ):
+        patched.setattr(os, "stat", denied)
+        admit_file("locked/a.mp4", Limits())
+    assert raised.value.kind == "unreadable"
