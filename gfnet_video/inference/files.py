@@ -17,8 +17,8 @@ def find_videos(inputs: Iterable[str]) -> list[Path]:
 
     Of a folder without videos the pictures are taken, each by itself; where they are numbered from 0 or 1 the folder is
     itself a video. A name that exists is taken as it is, whatever characters it holds; one that does not is kept, to be
-    reported in its place. Raises DataError for a folder without either or that cannot be read, and for a glob that
-    matches nothing.
+    reported in its place. Raises DataError for a folder without either, unless a glob matched it, or that cannot be
+    read, and for a glob that matches nothing.
     """
     found: list[Path] = []
     for name in inputs:
@@ -33,14 +33,17 @@ def find_videos(inputs: Iterable[str]) -> list[Path]:
 
 def _inside(folder: Path) -> list[Path]:
     """All by suffix, links that lead nowhere among them; folders behind links are not walked."""
+    if videos := _walked(folder):
+        return videos
+    known = ", ".join(sorted(SUFFIXES | PICTURES))
+    raise DataError(f"{printable(folder)}: no videos or pictures in this folder; known suffixes: {known}")
+
+
+def _walked(folder: Path) -> list[Path]:
     videos: list[Path] = []
     for at, _, names in os.walk(folder, onerror=_unreadable):
         videos += _named(at, names, SUFFIXES) or _pictured(at, names)
-    videos.sort()
-    if not videos:
-        known = ", ".join(sorted(SUFFIXES | PICTURES))
-        raise DataError(f"{printable(folder)}: no videos or pictures in this folder; known suffixes: {known}")
-    return videos
+    return sorted(videos)
 
 
 def _named(at: str, names: list[str], suffixes: frozenset[str]) -> list[Path]:
@@ -60,7 +63,11 @@ def _unreadable(error: OSError) -> None:
 
 
 def _matches(pattern: str) -> list[Path]:
+    """Each file once, though the folder that holds it is matched too; a folder with nothing in it is passed over."""
     paths = [Path(p) for p in sorted(glob.glob(pattern, recursive=True))]
     if not paths:
         raise DataError(f"{printable(pattern)}: no such file, and as a glob it matches nothing")
-    return [v for p in paths for v in (_inside(p) if os.path.isdir(p) else [p])]
+    found = dict.fromkeys(v for p in paths for v in (_walked(p) if os.path.isdir(p) else [p]))
+    if not found:
+        raise DataError(f"{printable(pattern)}: this glob matches only folders without videos or pictures")
+    return [v for v in found if v.parent not in found]  # not the frames of a folder that is itself a video

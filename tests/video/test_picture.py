@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gfnet_video.errors import ConfigError, VideoError
+from gfnet_video.errors import DataError, ConfigError, VideoError
 from gfnet_video.inference.files import find_videos
 from gfnet_video.inference.runner import open_video
 from gfnet_video.video import picture
@@ -142,3 +142,16 @@ def test_a_folder_gives_its_videos_or_else_its_pictures_or_is_a_video(tmp_path: 
     (tmp_path / "odd").mkdir()
     odd = [saved(tmp_path / "odd" / f"p%{n}.jpg", red_above()) for n in (1, 2)]
     assert find_videos([str(tmp_path / "odd")]) == odd  # no template can name them as frames
+
+
+def test_a_glob_gives_each_file_once_and_passes_over_empty_folders(tmp_path: Path) -> None:
+    for name in ("a.mp4", "deep/b.mp4", "deep/deeper/c.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "frames").mkdir()
+    saved(tmp_path / "frames" / "1.png", red_above())
+    found = [tmp_path / name for name in ("a.mp4", "deep/b.mp4", "deep/deeper/c.mp4", "frames")]
+    assert find_videos([str(tmp_path / "**")]) == find_videos([str(tmp_path / "*")]) == found
+    with pytest.raises(DataError, match=r"\*pty: this glob matches only folders without videos or pictures"):
+        find_videos([str(tmp_path / "*pty")])
