@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -135,6 +136,27 @@ def test_closed_pipe_is_quiet(lines: int) -> None:
         errors = process.stderr.read()
         assert process.wait(timeout=30) == 1
     assert errors == b""
+
+
+def test_closed_streams_take_what_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["trian"])
+    assert ended.value.code == 2 and not sys.stdout.isatty()
+    sys.stdout.close()
+    sys.stderr.close()
+
+
+def test_what_an_encoding_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="latin-1"))
+    with pytest.raises(SystemExit):
+        cli.main(["\u0436\u0443\u043a"])
+    click.echo("\u0436")
+    sys.stderr.flush()
+    assert rb"unknown verb '\u0436\u0443\u043a'" in sys.stderr.buffer.getvalue()  # type: ignore[attr-defined]
+    assert sys.stdout.buffer.getvalue() == b"\\u0436\n"  # type: ignore[attr-defined]
 
 
 def test_python_dash_m_is_the_command() -> None:

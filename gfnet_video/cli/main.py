@@ -6,10 +6,11 @@ Exit codes: 0 ok, 1 some inputs failed, 2 usage, 3 environment, 4 bad data, 130 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import click
 
@@ -79,6 +80,7 @@ def group() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line on `args` (default: those of the process) and exit with its code."""
     args = sys.argv[1:] if args is None else args
+    sys.stdout, sys.stderr = writable(sys.stdout), writable(sys.stderr)
     if args and args[0] in VERBS and VERBS[args[0]].keeps:
         from gfnet_video.cli.memory import keep_memory
 
@@ -91,6 +93,15 @@ def main(args: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
+
+
+def writable(stream: TextIO | None) -> TextIO:
+    """The stream, with escapes in the place of what its encoding lacks; one to nowhere where it was closed (`>&-`)."""
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")  # as long as the process
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 def run(args: Sequence[str] | None = None) -> int:

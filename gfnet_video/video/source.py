@@ -108,6 +108,8 @@ def _open_device(name: str, device: str) -> Any:
 def _pipe(name: str) -> io.FileIO | None:
     """Standard input, or a named pipe; None for anything else."""
     if name == STDIN:
+        if sys.stdin is None:
+            raise VideoError(name, "standard input is closed; pipe a video into it, or name a file")
         return io.FileIO(sys.stdin.fileno(), closefd=False)
     try:
         return io.FileIO(name) if stat.S_ISFIFO(os.stat(name).st_mode) else None

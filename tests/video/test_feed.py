@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -177,6 +178,12 @@ def test_an_empty_pipe_and_one_of_noise_are_no_videos(tmp_path: Path) -> None:
         Thread(target=(tmp_path / f"pipe{len(data)}").write_bytes, args=(data,), daemon=True).start()
         with pytest.raises(VideoError, match="cannot be opened"):
             list(taken(Feed(str(tmp_path / f"pipe{len(data)}"), 0.2, bell=Condition())))
+
+
+def test_a_closed_standard_input_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(VideoError, match="-: standard input is closed"), opened("-"):
+        pass
 
 
 def test_a_password_is_never_shown() -> None:

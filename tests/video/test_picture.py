@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gfnet_video.errors import DataError, ConfigError, VideoError
+from gfnet_video.errors import ConfigError, DataError, VideoError
 from gfnet_video.inference.files import find_videos
 from gfnet_video.inference.runner import open_video
 from gfnet_video.video import picture
