@@ -74,7 +74,7 @@ def command(
     engine: str,
     precision: str | None,
     chunk: int,
-) -> None:
+) -> int:
     import json
 
     from rich.console import Console
@@ -93,6 +93,12 @@ def command(
         result = calibrated(subject, opened, split, goal, chunk=chunk)
     click.echo(json.dumps(result, indent=1))
     click.echo(in_words(result), err=True)
+    failed, clips = result["valid_for"]["failed"], result["valid_for"]["clips"]
+    if failed:
+        click.echo(
+            f"{failed} of {failed + clips} clips could not be read and were left out; `check` names them", err=True
+        )
+    return 1 if failed else 0
 
 
 def in_words(found: dict[str, Any]) -> str:

@@ -118,8 +118,9 @@ def forty(checkpoint: Path, own: Path, tmp_path: Path) -> list[str]:
 def test_calibrate_stores_the_rule_and_where_it_holds(forty: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     model = Path(forty[1])
     weights = (model / "model.safetensors").read_bytes()
-    assert run([*forty, "--max-drop", "98.5%", "--confidence", "50%"]) == 0
+    assert run([*forty, "--max-drop", "98.5%", "--confidence", "50%"]) == 1  # one of its clips is empty
     out, err = capfd.readouterr()
+    assert "1 of 44 clips could not be read and were left out; `check` names them\n" in err
     printed, card = json.loads(out), load(model, verify=True).card
     assert (list(card.rule.temperatures), list(card.rule.thresholds)) == (
         printed["temperatures"],
@@ -158,6 +159,8 @@ def test_calibrate_to_a_budget(forty: list[str], capfd: pytest.CaptureFixture[st
     macs = count_macs(load(forty[1]))
     first, last = (macs.of(looked(load(forty[1]).config, step, 2)) for step in (0, 5))
     budget = (first + last) / 2
+    (Path(forty[5]) / trees.FOLDER / "343.webm").unlink()
+    shutil.copyfile(Path(forty[5]) / trees.FOLDER / "342.webm", Path(forty[5]) / trees.FOLDER / "343.webm")
     assert run([*forty, "--budget", str(budget), "--chunk", "2"]) == 0
     printed = json.loads(capfd.readouterr().out)
     assert first < printed["gmacs"] <= budget and printed["gmacs_no_exit"] == pytest.approx(last)
@@ -170,7 +173,7 @@ def test_calibrate_to_a_budget(forty: list[str], capfd: pytest.CaptureFixture[st
 
 
 def test_calibrate_keeps_to_what_is_proven(forty: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    assert run([*forty, "--max-drop", "13%"]) == 0
+    assert run([*forty, "--max-drop", "13%"]) == 1
     printed = json.loads(capfd.readouterr().out)
     assert printed["harmful_exits"] == 0  # 22 clips prove 13 % at 95 % where none is harmed
 
