@@ -133,7 +133,7 @@ def _recognises() -> str:
     wanted = clip.stem.split("_", 1)[1]
     if p.label.lower().replace(" ", "_") != wanted:
         raise ValueError(f"{clip.name} was recognised as {p.label!r}; expected {wanted.replace('_', ' ')!r}")
-    took = 1000 * sum(p.seconds.values())
+    took = 1000 * p.seconds["total"]
     return f"{clip.name}: {p.label} ({p.score:.2f}), {p.frames_decoded} frames decoded, {took:.0f} ms"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,3 +46,16 @@ def test_a_damaged_model_is_told_and_the_rest_as_well(
 def test_a_missing_package_is_a_fault_only_where_it_is_needed() -> None:
     assert not doctor._version("no-such-package", needed=True).well
     assert doctor._version("no-such-package", needed=False) == ("no-such-package", "not installed", True)
+
+
+def test_the_whole_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = min(checkpoint.CLIPS.glob("*.*"))
+    said = SimpleNamespace(
+        label=clip.stem.split("_", 1)[1].replace("_", " "),
+        score=1.0,
+        frames_decoded=2,
+        seconds={"decode": 0.1, "glance": 0.2, "total": 0.4},
+    )
+    monkeypatch.setattr("gfnet_video.checkpoint.load", lambda _: None)
+    monkeypatch.setattr("gfnet_video.inference.runner.predict", lambda *_: said)
+    assert doctor._recognises().endswith("2 frames decoded, 400 ms")
