@@ -50,6 +50,8 @@ def ready(folder: Path, form: str) -> list[str]:
         raise ConfigError(unknown("form", form, SUFFIXES))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{printable(folder)} holds something already; name a new folder, or remove it")
+    if folder.resolve() == Path.cwd():  # which cannot be replaced
+        raise ConfigError(f"{printable(folder)} is the working folder, which cannot be written anew; name a new folder")
     for package in ("onnx", "onnxscript"):
         if find_spec(package) is None:
             raise DependencyError.of(package, form)

@@ -170,12 +170,15 @@ def test_openvino_computes_in_bf16_and_says_so(exported: Path, clip: Path) -> No
 
 
 def test_a_folder_that_holds_something_is_left_as_it_is(
-    exported: Path, checkpoint: Path, capfd: pytest.CaptureFixture[str]
+    exported: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = {p.name: p.stat().st_mtime_ns for p in exported.iterdir()}
     assert run(["export", str(checkpoint), str(exported)]) == 2
     assert "holds something already" in capfd.readouterr().err
     assert {p.name: p.stat().st_mtime_ns for p in exported.iterdir()} == before
+    monkeypatch.chdir(tmp_path)
+    assert run(["export", str(checkpoint), "."]) == 2 and not list(tmp_path.iterdir())
+    assert ". is the working folder, which cannot be written anew; name a new folder" in capfd.readouterr().err
 
 
 def test_what_differs_from_torch_is_not_left_written(
