@@ -41,17 +41,17 @@ def shown(name: str) -> str:
     >>> shown("rtsp://admin:secret@10.0.0.7/live")
     'rtsp://***@10.0.0.7/live'
     """
-    return re.sub(r"^([a-z][a-z0-9+.-]*://)[^/@]*@", r"\1***@", name)
+    return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@]*@", r"\1***@", name)
 
 
 def scheme_of(name: str) -> str:
     """`rtsp` of `rtsp://...`; empty for what is no address.
 
-    >>> scheme_of("rtsp://10.0.0.7/live"), scheme_of("a/b.mp4")
+    >>> scheme_of("RTSP://10.0.0.7/live"), scheme_of("a/b.mp4")
     ('rtsp', '')
     """
-    found = re.match(r"([a-z][a-z0-9+.-]*)://", name)
-    return found[1] if found else ""
+    found = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", name)
+    return found[1].lower() if found else ""
 
 
 def device_of(name: str) -> str:
@@ -93,7 +93,7 @@ def _open_address(name: str, scheme: str) -> Any:
     options = {"format_whitelist": FORMATS, "protocol_whitelist": SCHEMES[scheme]}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # whole frames rather than quick ones
-    return _opened(name, name, options=options, timeout=PATIENCE)
+    return _opened(name, scheme + name[len(scheme) :], options=options, timeout=PATIENCE)  # libav knows small letters
 
 
 def _open_device(name: str, device: str) -> Any:

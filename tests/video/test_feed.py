@@ -161,6 +161,7 @@ BAD = {
     "0": "there is no camera /dev/video0",
     "gopher://host/x": "unknown kind of address 'gopher'",
     "tcp://127.0.0.1:9": "Connection refused",
+    "TCP://127.0.0.1:9": "Connection refused",
 }
 
 
@@ -186,8 +187,9 @@ def test_a_closed_standard_input_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         pass
 
 
-def test_a_password_is_never_shown() -> None:
-    name = "rtsp://admin:secret@127.0.0.1:9/live"
+@pytest.mark.parametrize("scheme", ["rtsp", "RTSP"])
+def test_a_password_is_never_shown(scheme: str) -> None:
+    name = f"{scheme}://admin:secret@127.0.0.1:9/live"
     assert "secret" not in shown(name)
     with pytest.raises(VideoError) as raised, opened(name):
         pass
