@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from gfnet_video.cli.infer import note
 from gfnet_video.cli.main import VERBS
 from gfnet_video.cli.progress import tracked
 
@@ -106,7 +107,7 @@ def listed(inputs: Sequence[str]) -> list[Group]:
             paths = [Path(name) / path for path in dict.fromkeys(e.path for e in entries)]
             groups.append(Group(paths, head.template, row.fps if row else 0.0))
         else:
-            groups.append(Group(find_videos([name])))
+            groups.append(Group(find_videos([name], note)))
     return groups
 
 

@@ -102,7 +102,7 @@ def command(
     if picture is not None:
         picture_format(picture)
     limits = None if limit_seconds is None else Limits(limit_seconds)
-    paths = find_videos(inputs)
+    paths = find_videos(inputs, note)
     model = open_engine(name, engine, threads, side=side, precision=precision)
     notes, out = Console(stderr=True), Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     outcomes: list[Outcome] = []
@@ -127,6 +127,11 @@ def command(
         notes.print(in_words(load, len(outcomes)), markup=False, highlight=False)
     say_vocabulary(model.about, notes)
     return finish(model.about, outcomes, picture, notes)
+
+
+def note(words: str) -> None:
+    """A line beside what is asked for."""
+    click.echo(f"note: {words}", err=True)
 
 
 def say_vocabulary(about: About, notes: Console) -> None:

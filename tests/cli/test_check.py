@@ -54,7 +54,9 @@ def test_json_and_jsonl_hold_the_same(check: Check, folder: Path) -> None:
     rows = json.loads(out)
     assert code == 1 and [(r["status"], r["kind"]) for r in rows] == [("ok", ""), ("bad", "truncated")]
     assert (rows[0]["frames"], rows[0]["fps"], rows[0]["duration"], rows[0]["width"]) == (12, 25.0, 0.48, 64)
-    assert [json.loads(line) for line in check(folder, "--jsonl")[1].splitlines()] == rows
+    (folder / "cover.jpg").touch()
+    _, out, err = check(folder, "--jsonl")
+    assert [json.loads(line) for line in out.splitlines()] == rows and f"note: {folder}: pictures passed over" in err
 
 
 def test_a_prepared_data_set_is_checked_by_its_manifest(check: Check, folder: Path) -> None:

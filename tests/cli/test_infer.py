@@ -167,8 +167,10 @@ def test_folders_and_globs(infer: Infer, clip: Path, tmp_path: Path) -> None:
     for name in names:
         shutil.copyfile(clip, tmp_path / name)
     (tmp_path / "notes.txt").write_text("no video")
+    (tmp_path / "deep" / "cover.jpg").touch()
     expected = [str(tmp_path / n) for n in names]
-    assert [r["path"] for r in lines(infer(tmp_path, "--jsonl")[1])] == expected
+    _, out, err = infer(tmp_path, "--jsonl")
+    assert [r["path"] for r in lines(out)] == expected and f"note: {tmp_path / 'deep'}: pictures passed over" in err
     assert [r["path"] for r in lines(infer(tmp_path / "**" / "*.webm", "--jsonl")[1])] == expected[:2]
 
 

@@ -136,6 +136,9 @@ def test_a_folder_gives_its_videos_or_else_its_pictures_or_is_a_video(tmp_path: 
         for name in names:
             saved(folder / name, red_above())
     encode(mixed / "clip.mp4")
+    said: list[str] = []
+    find_videos([str(photos)], said.append)
+    assert said == [f"{mixed}: pictures passed over, for videos lie beside them: 1; name them to take them"]
     assert find_videos([str(photos)]) == [photos / "cat.jpg", photos / "dog 7.png", frames, mixed / "clip.mp4"]
     (photos / "IMG_0412.jpg").touch()  # a camera's number is no frame's
     assert photos / "IMG_0412.jpg" in find_videos([str(photos)])
