@@ -51,7 +51,8 @@ class Counters:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself. duration: seconds; timed: the container stores presentation times."""
+    """What a file says of itself. duration: seconds; timed: the container stores presentation times; turns: it stores
+    how frames are to be turned or mirrored, as phones write it."""
 
     frames: int | None
     fps: float | None
@@ -59,6 +60,7 @@ class Header:
     width: int
     height: int
     timed: bool
+    turns: bool
 
 
 @contextmanager
@@ -118,8 +120,8 @@ def header_of(container: Any, stream: Any) -> Header:
     frames = int(stream.frames) or None
     if frames is None and fps and duration:
         frames = max(1, round(fps * duration))
-    timed = bool(TIMED & set(container.format.name.split(",")))
-    return Header(frames, fps, duration, stream.codec_context.width, stream.codec_context.height, timed)
+    forms, context = set(container.format.name.split(",")), stream.codec_context
+    return Header(frames, fps, duration, context.width, context.height, bool(TIMED & forms), "mov" in forms)
 
 
 def _duration(container: Any, stream: Any) -> float | None:

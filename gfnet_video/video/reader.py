@@ -140,7 +140,7 @@ class VideoReader:
         raise VideoEnded(self.path, self.count())
 
     def _by_decord(self, path: str, indices: list[int], counters: _pyav.Counters) -> Iterator[np.ndarray]:
-        if self._header.timed and _pyav.mirrors(path):
+        if self._header.turns and _pyav.mirrors(path):
             raise _decord.DecordFailed("its frames are to be mirrored, which Decord does not do")
         yield from _decord.in_sequence(path, indices, counters)
 
