@@ -31,7 +31,7 @@ from gfnet_video.evaluation.metrics import answers, step_logits_of
 from gfnet_video.files import write_text
 from gfnet_video.nn.folding import folded
 from tools.equal_cost import at_most
-from tools.mini_rows import Row, parts, plain, with_earlier
+from tools.mini_rows import Row, interval, parts, plain, spanned, with_earlier
 from tools.mini_runs import ABLATIONS, TRAINED, cost_of, model_of, recipe_of
 from tools.mini_times import today
 from tools.table_mini import into_readme, objects_of
@@ -83,13 +83,11 @@ def markdown(rows: list[Row], objects: np.ndarray) -> str:
 
 
 def _apart(row: Row, base: Row, objects: np.ndarray) -> str:
-    mean, low, high = paired_interval(row.right, base.right, groups=objects)
-    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
+    return interval(*paired_interval(row.right, base.right, groups=objects))
 
 
 def footnote(rows: list[Row], clips: int) -> str:
-    days = sorted({row.date for row in rows})
-    when = " to ".join(dict.fromkeys((days[0], days[-1])))
+    when = spanned(row.date for row in rows)
     return (
         f"*Measured by `{COMMAND}` on the {clips:,} clips of the dev split, {when}; MobileNetV2, one seed. "
         "Intervals: paired bootstrap over the digits that move.*"

@@ -32,6 +32,7 @@ from gfnet_video.evaluation.evaluate import Evaluation, evaluate
 from gfnet_video.evaluation.metrics import answers
 from gfnet_video.files import write_text
 from gfnet_video.nn.folding import folded
+from tools.mini_rows import interval
 from tools.mini_times import TIMED, eager, in_turns, machine, today
 from tools.table_mini import into_readme
 from tools.train_mini import find_exits, run
@@ -112,9 +113,7 @@ def markdown(found: dict[str, Any]) -> str:
 
 def footnote(found: dict[str, Any]) -> str:
     """The differences, the times, and where they were measured."""
-    apart = "; ".join(
-        f"{d['name']} {d['points']:+.1f} ({d['low']:+.1f} to {d['high']:+.1f})" for d in found["differences"]
-    )
+    apart = "; ".join(f"{d['name']} {interval(d['points'], d['low'], d['high'])}" for d in found["differences"])
     ran = "; ".join(
         f"{t['batch']} at a time {t['static_ms']:.1f} ms, "
         + ", ".join(

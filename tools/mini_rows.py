@@ -46,6 +46,21 @@ def parts(guesses: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     return {name: 100 * float(r.mean()) for name, r in right.items()}
 
 
+def spanned(days: Iterable[str]) -> str:
+    """The first of some days and the last.
+
+    >>> spanned(["2026-11-29", "2026-11-27", "2026-11-28"]), spanned(["2026-11-29"])
+    ('2026-11-27 to 2026-11-29', '2026-11-29')
+    """
+    found = sorted(days)
+    return " to ".join(dict.fromkeys((found[0], found[-1])))
+
+
+def interval(points: float, low: float, high: float) -> str:
+    """A difference with its interval, as the tables have it."""
+    return f"{points:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
 def plain(row: Row) -> dict[str, Any]:
     """A row as docs/mini.json holds it; `right` is a bit for each clip, in base 64."""
     bits = b64encode(np.packbits(row.right).tobytes()).decode()

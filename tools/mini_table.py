@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gfnet_video.evaluation.bootstrap import closed_interval, paired_interval
-from tools.mini_rows import Row
+from tools.mini_rows import Row, interval
 from tools.mini_runs import TITLES
 
 # (of, against): what the table claims, each in every family
@@ -153,7 +153,7 @@ def _differences(result: dict[str, Any]) -> list[str]:
     lines.append("| --- |" + " ---: |" * len(families))
     cells: dict[str, dict[str, str]] = {}
     for d in result["differences"]:
-        said = f"{d['points']:+.1f} ({d['low']:+.1f} to {d['high']:+.1f})"
+        said = interval(d["points"], d["low"], d["high"])
         cells.setdefault(f"{d['of']} - {d['against']}", {})[d["family"]] = said
     for s in result["gap_closed"]:
         said = f"{s['percent']:.0f} % ({s['low']:.0f} to {s['high']:.0f} %)"

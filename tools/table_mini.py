@@ -32,7 +32,7 @@ from gfnet_video.files import write_text
 from gfnet_video.nn.exit_rule import ExitRule
 from gfnet_video.nn.folding import folded
 from tools.equal_cost import EQUALS, Equal, equals
-from tools.mini_rows import MOTIONS, Row, in_order, parts, plain, with_earlier
+from tools.mini_rows import MOTIONS, Row, in_order, parts, plain, spanned, with_earlier
 from tools.mini_runs import BUNDLES, FAMILIES, RECIPES, SEEDS, TITLES, model_of, recipe_of
 from tools.mini_table import claims, closed, markdown, summary
 from tools.mini_times import BATCH, earlier_times, times, today
@@ -156,8 +156,7 @@ def timed_on(times: list[dict[str, Any]]) -> str:
 
 def footnote(result: dict[str, Any]) -> str:
     """How and where it was measured, in a few lines."""
-    days = sorted({r["date"] for r in result["rows"]})
-    when = " to ".join(dict.fromkeys((days[0], days[-1])))
+    when = spanned(r["date"] for r in result["rows"])
     return (
         f"*Measured by `make bench-mini` on {result['clips']:,} clips, {when}. "
         "Intervals: paired bootstrap over the digits that move. "

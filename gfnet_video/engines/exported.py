@@ -51,7 +51,7 @@ class Exported:
         """As Engine says."""
         config = self.about.config
         chunk = chunk if config.temporal == "causal" else sys.maxsize
-        walk = Walk(self.looks, self.about.config, chunk, seconds)
+        walk = self._walk(seconds, chunk)
         forced = fixed_centres(config) if centres is None else centres.astype(np.float32, copy=False)
         if config.glances_first:
             yield from walk.glance_first(frames, glance_frames, forced)
@@ -62,7 +62,7 @@ class Exported:
         self, frame: np.ndarray, memory: Memory | None = None, *, seconds: Seconds | None = None
     ) -> tuple[Memory, Turn]:
         """As Engine says."""
-        walk = Walk(self.looks, self.about.config, 1, seconds)
+        walk = self._walk(seconds)
         memory = looked(walk, checked(frame, self.about.config.frame_side)[:, None], memory or Memory())
         logits, centres = said(walk, memory), memory.kept[-1].centres
         index = len(memory.kept) * self.about.config.looks_per_frame - 1
@@ -77,7 +77,7 @@ class Exported:
         seconds: Seconds | None = None,
     ) -> tuple[list[Arrays], np.ndarray, np.ndarray | None]:
         """As Engine says."""
-        walk, config = Walk(self.looks, self.about.config, 1, seconds), self.about.config
+        walk, config = self._walk(seconds), self.about.config
         group, where = checked(frames, config.frame_side)[:, None], None
         if config.glances_first:
             assert centres is not None
@@ -98,9 +98,12 @@ class Exported:
     ) -> tuple[list[Arrays], np.ndarray, np.ndarray | None]:
         """As Engine says."""
         checked(clips[:, 0], self.about.config.frame_side)
-        state, logits, maps = glanced(Walk(self.looks, self.about.config, 1, seconds), clips)
+        state, logits, maps = glanced(self._walk(seconds), clips)
         return apart(state, len(clips)), logits, maps
 
     def plan(self, maps: np.ndarray | None, clips: int, *, seconds: Seconds | None = None) -> np.ndarray:
         """As Engine says."""
-        return centres_of(Walk(self.looks, self.about.config, 1, seconds), maps, clips)
+        return centres_of(self._walk(seconds), maps, clips)
+
+    def _walk(self, seconds: Seconds | None, chunk: int = 1) -> Walk:
+        return Walk(self.looks, self.about.config, chunk, seconds)

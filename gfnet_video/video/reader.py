@@ -139,8 +139,12 @@ class VideoReader:
             raise VideoError(self.path, reason) from failure
         raise VideoEnded(self.path, self.count())
 
+    @cached_property
+    def _mirrored(self) -> bool:
+        return self._header.turns and _pyav.mirrors(self.path)
+
     def _by_decord(self, path: str, indices: list[int], counters: _pyav.Counters) -> Iterator[np.ndarray]:
-        if self._header.turns and _pyav.mirrors(path):
+        if self._mirrored:
             raise _decord.DecordFailed("its frames are to be mirrored, which Decord does not do")
         yield from _decord.in_sequence(path, indices, counters)
 
