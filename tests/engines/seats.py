@@ -1,4 +1,4 @@
-"""Clips that share looks on graphs, each as alone; called in a process of its own (walks.py)."""
+"""Clips that share looks on graphs, each as alone; called in a process of its own (scenes.py)."""
 
 from __future__ import annotations
 

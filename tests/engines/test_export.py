@@ -26,7 +26,7 @@ for package in ("onnx", "onnxscript", "onnxruntime"):
 
 OPENVINO = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 # Rows of walks.WALKS, beside `exported`; the others take a minute more: python -m tests.engines.walks onnx
-WALKED = ("both", "sees_clip")
+WALKED = ("both",)
 BLOCKED = "import sys; sys.modules['torch'] = None; from gfnet_video.cli.main import main; main(sys.argv[1:])"
 
 
@@ -48,59 +48,41 @@ def test_every_walk_says_what_torch_says(form: str, walked: tuple[str, ...]) -> 
     done = python("-m", "tests.engines.walks", form, *walked)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert tuple(told["parity"]) == walked
-    assert set(told["seated"]) == (engines_of(form) if "sees_clip" in walked else set())  # clips that share looks
-    for engines in told["parity"].values():
+    assert tuple(told) == walked
+    for engines in told.values():
         assert set(engines) == engines_of(form)
         for parity in engines.values():
             assert parity["clips"] == 2 and parity["pixels"] < 1e-3 and parity["logits"] < 1e-5
 
 
-def test_several_looks_at_a_frame_say_what_torch_says(
-    exported: Path, checkpoint: Path, clip: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def scenes(exported: Path, checkpoint: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What each scene of tests/engines/scenes.py found."""
+    done = python("-m", "tests.engines.scenes", exported, checkpoint, clip, tmp_path_factory.mktemp("scenes"))
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_several_looks_at_a_frame_say_what_torch_says(scenes: dict[str, Any]) -> None:
     """Of the same graphs, which are of one look each, and of a frame that is cut from a wider one."""
-    code = (
-        "import sys, json; from dataclasses import replace; from pathlib import Path\n"
-        "from gfnet_video.checkpoint import Recogniser, load; from gfnet_video.nn.exit_rule import ExitRule\n"
-        "from gfnet_video.engines.folder import describe, read_export\n"
-        "from gfnet_video.engines.opening import open_exported\n"
-        "from gfnet_video.engines.torch_engine import TorchEngine; from gfnet_video.inference.parity import compare\n"
-        "one, folder = load(sys.argv[1]), Path(sys.argv[2])\n"
-        "config = replace(one.card.config, model=replace(one.config, looks_per_frame=2, short_side=72))\n"
-        "two = Recogniser(replace(one.card, config=config, rule=ExitRule.never(12))).eval()\n"
-        "two.load_state_dict(one.state_dict()); torch = TorchEngine(two)\n"
-        "describe(folder, 'onnx', torch.about, {}); written = read_export(folder)\n"
-        "found = [compare(torch, open_exported(folder, written, n), [Path(sys.argv[3])]) for n in sys.argv[4:]]\n"
-        "print(json.dumps([(p.pixels, p.logits) for p in found]))\n"
-    )
-    engines, folder = sorted(engines_of("onnx")), shutil.copytree(exported, tmp_path / "two")
-    done = python("-c", code, checkpoint, folder, clip, *engines)
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert len(said) == len(engines) and all(pixels < 1e-3 and logits < 1e-5 for pixels, logits in said)
+    said = scenes["several_looks"]
+    assert len(said) == len(engines_of("onnx")), said
+    assert all(pixels < 1e-3 and logits < 1e-5 for pixels, logits in said)
 
 
-def test_a_stream_says_what_torch_says(exported: Path, checkpoint: Path) -> None:
+def test_a_glance_at_the_clip_first_says_what_torch_says(scenes: dict[str, Any]) -> None:
+    """Of the same networks; and so do clips that share looks."""
+    said = scenes["sees_clip"]
+    assert set(said["seated"]) == set(said["parity"]) == engines_of("onnx"), said
+    for parity in said["parity"].values():
+        assert parity["clips"] == 1 and parity["pixels"] < 1e-3 and parity["logits"] < 1e-5
+
+
+def test_a_stream_says_what_torch_says(scenes: dict[str, Any]) -> None:
     """Logits after each of 15 frames of two streams, more than two windows, and the patches; on every engine."""
-    code = (
-        "import sys, numpy as np; from gfnet_video.engines.opening import open_engine\n"
-        "torch, others = open_engine(sys.argv[1]), [open_engine(sys.argv[2], n, 1) for n in sys.argv[3:]]\n"
-        "dice, a, held = np.random.default_rng(0), None, [None] * len(others)\n"
-        "for n in range(15):\n"
-        "    frame = dice.integers(0, 256, (2, 3, 64, 64), np.uint8)\n"
-        "    a, x = torch.slide(frame, a)\n"
-        "    for i, other in enumerate(others):\n"
-        "        held[i], y = other.slide(frame, held[i])\n"
-        "        assert x.index == y.index == min(n, 5), (other.name, x.index, y.index)\n"
-        "        assert np.allclose(x.centre, y.centre, atol=1e-5), other.name\n"
-        "        assert np.allclose(x.logits, y.logits, atol=1e-4), other.name\n"
-        "print(n, *(o.name for o in others))\n"
-    )
-    engines = sorted(engines_of("onnx"))
-    done = python("-c", code, checkpoint, exported, *engines)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["14", *engines]
+    logits, centres = scenes["stream"]
+    assert logits < 1e-4 and centres < 1e-5
 
 
 def test_an_exported_model_has_the_side_of_its_focus_alone(exported: Path) -> None:
@@ -109,20 +91,9 @@ def test_an_exported_model_has_the_side_of_its_focus_alone(exported: Path) -> No
         open_engine(exported, side=24)
 
 
-def test_clips_that_share_looks_say_what_torch_says(exported: Path, checkpoint: Path, clip: Path) -> None:
-    """One clip a frame ahead of the other, on both engines; and two files at once, without torch."""
-    code = (
-        "import sys, numpy as np; from gfnet_video.engines.opening import open_engine\n"
-        "engines = open_engine(sys.argv[1]), open_engine(sys.argv[2], 'onnxruntime', 1)\n"
-        "dice, held, who = np.random.default_rng(0), [[], []], 1\n"
-        "for _ in range(6):\n"
-        "    frames = dice.integers(0, 256, (who, 3, 64, 64), np.uint8)\n"
-        "    said = [e.look(frames, [*m, None][:who]) for e, m in zip(engines, held)]\n"
-        "    assert all(np.allclose(x, y, atol=1e-4) for x, y in zip(*(s[1:] for s in said)))\n"
-        "    held, who = [s[0] for s in said], 2\n"
-    )
-    done = python("-c", code, checkpoint, exported)
-    assert done.returncode == 0, done.stderr
+def test_clips_that_share_looks_say_what_torch_says(scenes: dict[str, Any], exported: Path, clip: Path) -> None:
+    """One clip a frame ahead of the other; and two files at once, without torch."""
+    assert scenes["shared_looks"] < 1e-4
     alone = infer(exported, clip)
     args = ("infer", clip, clip, "--model", exported, "--jobs", 2, "--jsonl")
     done = python("-c", BLOCKED, *args)
@@ -148,25 +119,12 @@ def test_infer_runs_it_without_torch_and_exits(
 
 
 @pytest.mark.skipif(find_spec("openvino") is None or not has_bf16(), reason="no openvino, or no bfloat16 in hardware")
-def test_openvino_computes_in_bf16_and_says_so(exported: Path, clip: Path) -> None:
+def test_openvino_computes_in_bf16_and_says_so(scenes: dict[str, Any]) -> None:
     """Not as float32 does, but nearly, however many frames at once, and thresholds of float32 are warned of."""
-    code = (
-        "import sys, json, numpy as np; from gfnet_video.engines.opening import open_engine\n"
-        "from gfnet_video.inference.runner import predict\n"
-        "found = [open_engine(sys.argv[1], 'openvino', 1, precision=p) for p in ('float32', 'bf16')]\n"
-        "frames = np.random.default_rng(0).integers(0, 256, (6, 1, 3, 64, 64), np.uint8)\n"
-        "where, ways = np.full((1, 6, 2), 0.5), [(0, 1), (1, 1), (1, 4), (1, 6)]\n"
-        "a, *others = (np.stack([t.logits for t in found[e].walk(frames, centres=where, chunk=c)]) for e, c in ways)\n"
-        "print(json.dumps([e.about.precision for e in found] + [e.looks['focus'].state.itemsize for e in found]\n"
-        "    + [[float(np.abs(a - b).max() / np.abs(a).max()) for b in others]]\n"
-        "    + [predict(e, sys.argv[2]).warnings for e in found]))\n"
-    )
-    done = python("-c", code, exported, clip)
-    assert done.returncode == 0, done.stderr
-    one, other, wide, narrow, apart, silent, warned = json.loads(done.stdout)
-    assert (one, wide, other, narrow) == ("float32", 4, "bfloat16", 2) and silent == []
+    precisions, sizes, apart, warnings = scenes["bf16"]
+    assert precisions == ["float32", "bfloat16"] and sizes == [4, 2]
     assert all(1e-4 < far < 0.1 for far in apart), apart
-    assert warned == ["thresholds were found for precision float32, used with bfloat16"]
+    assert warnings == [[], ["thresholds were found for precision float32, used with bfloat16"]]
 
 
 def test_a_folder_that_holds_something_is_left_as_it_is(
@@ -181,24 +139,11 @@ def test_a_folder_that_holds_something_is_left_as_it_is(
     assert ". is the working folder, which cannot be written anew; name a new folder" in capfd.readouterr().err
 
 
-def test_what_differs_from_torch_is_not_left_written(
-    exported: Path, checkpoint: Path, clip: Path, tmp_path: Path
-) -> None:
+def test_what_differs_from_torch_is_not_left_written(scenes: dict[str, Any], clip: Path) -> None:
     """Of graphs that were written before the model's weights moved."""
-    code = (
-        "import sys, shutil, torch; from pathlib import Path; from gfnet_video.inference import export as e\n"
-        "from gfnet_video.checkpoint import load\n"
-        "old, new, model, clip = map(Path, sys.argv[1:])\n"
-        "def stale(model, folder, form):\n"
-        "    for graph in old.glob('*.onnx'): shutil.copy(graph, folder)\n"
-        "e.write_graphs, model = stale, load(model)\n"
-        "e.export(model, new / 'same', 'onnx', [clip])\n"
-        "with torch.no_grad(): next(model.aggregator.parameters()).add_(1.0)\n"
-        "e.export(model, new / 'bent', 'onnx', [clip])"
-    )
-    done = python("-c", code, exported, tmp_path, checkpoint, clip)
-    assert done.returncode == 1 and f"CheckpointError: {clip}: onnxruntime and torch differ" in done.stderr
-    assert list(tmp_path.iterdir()) == [tmp_path / "same"]
+    said = scenes["stale"]
+    assert said["words"].startswith(f"CheckpointError: {clip}: onnxruntime and torch differ"), said
+    assert said["left"] == ["same"]
 
 
 def test_a_damaged_folder_is_named(exported: Path, tmp_path: Path) -> None:

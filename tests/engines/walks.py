@@ -19,15 +19,12 @@ from gfnet_video.inference.export import export
 from gfnet_video.nn.exit_rule import ExitRule
 from tests import models
 from tests.clips import encode
-from tests.engines.seats import shared
 
-SHARED = "sees_clip"  # of whose graphs clips share looks as well
 OPEN = replace(models.config("resnet10t").glance, shift=False)
 LONG = models.config().glance  # of so many blocks that a shape which grew with each would never be traced
 NARROW = models.config("resnet26").focus  # of bottlenecks
 WALKS: dict[str, dict[str, object]] = {
     "gru": {"aggregator": "gru", "looks_per_frame": 2, "short_side": 72},
-    "sees_clip": {"order": "glance_first", "policy_sees": "clip"},
     "both": {
         "order": "glance_first",
         "temporal": "both",
@@ -57,9 +54,7 @@ def main(form: str, names: list[str]) -> None:
         for name in names:
             model = recogniser(models.config("resnet10t", **WALKS[name]))
             said[name] = export(model, Path(scratch) / name, form, clips)
-        share = form == "onnx" and SHARED in names
-        seated = shared(Path(scratch) / SHARED, Path(scratch)) if share else []
-    print(json.dumps({"parity": said, "seated": seated}))
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":
