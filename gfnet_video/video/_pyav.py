@@ -9,7 +9,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import av
@@ -17,6 +17,7 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 
 from gfnet_video.errors import VideoError
+from gfnet_video.video.extent import missing_bytes
 
 # Containers of video. Playlists, picture sequences and scripts, which can name further files, are not among them.
 FORMATS = "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif,h264,hevc,m4v,ivf,mxf,nut,rm,dv,yuv4mpegpipe"
@@ -51,8 +52,9 @@ class Counters:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself. duration: seconds; timed: the container stores presentation times; turns: it stores
-    how frames are to be turned or mirrored, as phones write it."""
+    """What a file says of itself. frames: counted by the file, or duration x fps; duration: seconds; timed: the
+    container stores presentation times; turns: it stores how frames are to be turned or mirrored, as phones write it.
+    """
 
     frames: int | None
     fps: float | None
@@ -107,9 +109,18 @@ def reason(error: BaseException) -> str:
 
 
 def read_header(path: str) -> Header:
-    """Open and close the file; nothing is decoded beyond what libav probes. Raises VideoError."""
+    """Open and close the file; nothing is decoded beyond what libav probes. Raises VideoError.
+
+    Of a file that counts no frames (webm, MPEG streams) the packets are read as well: where the rate changes they are
+    not duration x fps. Where its end is missing, and they are fewer, what it claims is kept.
+    """
     with open_stream(path) as (container, stream):
-        return header_of(container, stream)
+        header, read = header_of(container, stream), Counters()
+        if stream.frames:
+            return header
+        shown = sum(1 for p in _packets(container, stream, read) if _is_shown(p, stream))
+        claimed = (header.frames or 0) if read.broken or missing_bytes(path) else 0
+        return replace(header, frames=max(shown, claimed) or None)
 
 
 def header_of(container: Any, stream: Any) -> Header:
@@ -133,7 +144,15 @@ def _duration(container: Any, stream: Any) -> float | None:
 def packet_times(path: str) -> list[tuple[int | None, bool]]:
     """(presentation time, is it a keyframe) of every packet that is shown; the file is read, nothing decoded."""
     with open_stream(path) as (container, stream):
-        return [(p.pts, p.is_keyframe) for p in _packets(container, stream, Counters()) if p.size and not p.is_discard]
+        return [(p.pts, p.is_keyframe) for p in _packets(container, stream, Counters()) if _is_shown(p, stream)]
+
+
+def _is_shown(packet: Any, stream: Any) -> bool:
+    """Whether a packet gives a frame: not one to be discarded, nor of VP8 one for later frames to refer to alone, whose
+    first byte says so (RFC 6386, 9.1)."""
+    if not packet.size or packet.is_discard:
+        return False
+    return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
 
 
 def _packets(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:

@@ -91,11 +91,11 @@ class VideoReader:
         """Frames decoded so far, whether handed out or passed over."""
         return self.counters.frames
 
-    @cached_property
+    @property
     def header_frames(self) -> int | None:
-        """How many frames the header claims: a guess. Where it names no number (webm): duration x fps; where it lacks
-        those too: the packets, which are read but not decoded. None where there is not even a packet."""
-        return self._header.frames or len(_pyav.packet_times(self.path)) or None
+        """How many frames the file claims; where its header counts none (webm, MPEG streams), as `read_header` says.
+        None where there is not even a packet."""
+        return self._header.frames
 
     def count(self) -> int:
         """How many frames really decode: decodes the whole file, once."""

@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from gfnet_video.errors import ConfigError, VideoError
 from gfnet_video.video import _decord, _pyav
 from gfnet_video.video.reader import READERS, VideoReader, open_clip, read_clip
 from gfnet_video.video.samplers import all_indices, jittered_indices, uniform_indices
-from tests.clips import VARIANTS, encode, number, rotate
+from tests.clips import VARIANTS, encode, number, paint, rotate
 
 Clips = dict[tuple[str, int], Path]
 every_file = pytest.mark.parametrize(("variant", "frames"), [(v, n) for v in VARIANTS for n in (80, 400)])
@@ -154,6 +156,46 @@ def test_without_duration_the_packets_are_counted(tmp_path: Path, clips: Clips) 
     with VideoReader(live) as video:
         assert (video.duration, video.header_frames, video.frames_decoded) == (None, 30, 0)
         assert [number(f) for f in video.read([3, 29])] == [3, 29]
+
+
+@every_reader
+@pytest.mark.parametrize("rate", [10, 50])
+def test_a_file_whose_rate_changes_is_sampled_to_its_end(tmp_path: Path, reader: str, rate: int) -> None:
+    """It starts at 10 frames a second and goes on at 50; by its duration and rate it has 48 frames, or 240."""
+    path = tmp_path / "screen.webm"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=rate, options={"deadline": "realtime", "cpu-used": "8"})
+        stream.width, stream.height, stream.codec_context.time_base = 64, 64, Fraction(1, 50)
+        for i in range(120):
+            picture = av.VideoFrame.from_ndarray(paint(i), format="rgb24")
+            picture.pts = 5 * i if i < 30 else 120 + i
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    clip = read_clip(path, lambda n: uniform_indices(n, 4), reader=reader)
+    assert (clip.header_frames, clip.resampled, clip.indices) == (120, False, [15, 45, 75, 105])
+    assert [number(f) for f in clip.frames] == clip.indices
+
+
+def test_a_packet_that_vp8_hides_is_no_frame(tmp_path: Path) -> None:
+    """As its encoder hides those which later frames alone refer to."""
+    whole, hiding = tmp_path / "whole.webm", tmp_path / "hiding.webm"
+    with av.open(str(whole), "w") as container:
+        stream = container.add_stream("libvpx", rate=25, options={"deadline": "realtime", "cpu-used": "8"})
+        stream.width, stream.height = 64, 64
+        for i in range(30):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(paint(i), format="rgb24")))
+        container.mux(stream.encode())
+    with av.open(str(whole)) as source, av.open(str(hiding), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for index, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            data = bytearray(bytes(packet))
+            data[0] &= 0xFF if index != 20 else 0xEF
+            other = av.Packet(bytes(data))
+            other.stream, other.pts, other.dts, other.time_base = stream, packet.pts, packet.dts, packet.time_base
+            other.is_keyframe = packet.is_keyframe
+            target.mux(other)
+    assert len(_pyav.packet_times(str(whole))) == 30 and len(_pyav.packet_times(str(hiding))) == 29
+    assert VideoReader(hiding).count() == 29
 
 
 @every_reader
