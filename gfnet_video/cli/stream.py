@@ -35,7 +35,7 @@ window. Ctrl-C ends it.
 @click.option(
     "--live/--no-live",
     default=None,
-    help="Drop what comes too fast, and play files at their own speed.  [default: cameras and addresses drop]",
+    help="Drop what comes too fast, and play files at their own speed.  [default: cameras and live addresses drop]",
 )
 @options.shrink
 @options.engine

@@ -14,7 +14,7 @@ from gfnet_video.errors import VideoError
 from gfnet_video.video import _pyav
 from gfnet_video.video.inbox import Inbox
 from gfnet_video.video.probe import admit_picture
-from gfnet_video.video.source import PATIENCE, frames_of, is_live, opened, shown
+from gfnet_video.video.source import PATIENCE, frames_of, is_live, is_recording, opened, shown
 from gfnet_video.video.ticks import Timed, ticked
 from gfnet_video.video.worker import LIMITS
 
@@ -70,11 +70,12 @@ class Feed:
     """Begins to read `name` in a thread of its own; what comes lies in `inbox`, whose error is a VideoError.
 
     every: seconds between the frames that are wanted. live: what nobody takes in time is dropped, and a file or pipe is
-    read no faster than it would be played; None: as `is_live` says. shrink: as `to_rgb` takes it.
+    read no faster than it would be played; None: as `is_live` says, and no recording at an address is live. shrink: as
+    `to_rgb` takes it.
     """
 
     def __init__(self, name: str, every: float, *, bell: Condition, live: bool | None = None, shrink: int = 0) -> None:
-        self.name, self.every, self.shrink = name, every, shrink
+        self.name, self.every, self.live, self.shrink = name, every, live, shrink
         drops = is_live(name) if live is None else live
         self.paced = drops and not is_live(name)
         self.inbox: Inbox[Shot] = Inbox(ROOM, drops=drops, bell=bell)
@@ -95,6 +96,8 @@ class Feed:
         clock, counters, began = Clock(self.every), _pyav.Counters(), time.monotonic()
         with opened(self.name) as (container, stream):
             admit_picture(shown(self.name), stream.codec_context.width, stream.codec_context.height, LIMITS)
+            if self.live is None and is_recording(self.name, container):
+                self.inbox.drops = False
             timed = clock.run(frames_of(container, stream, counters, arriving=is_live(self.name)))
             for number, tick in enumerate(ticked(timed, self.every), 1):
                 if self.paced:

@@ -70,6 +70,12 @@ def is_live(name: str) -> bool:
     return bool(scheme_of(name) or device_of(name))
 
 
+def is_recording(name: str, container: Any) -> bool:
+    """Whether an open address is a file after all, which waits: it says how long it lasts, and is sent no faster than
+    it is taken."""
+    return scheme_of(name) in ("http", "https", "tcp") and (container.duration or 0) > 0
+
+
 @contextmanager
 def opened(name: str) -> Iterator[tuple[Any, Any]]:
     """(container, video stream) of a source. Raises VideoError, naming it as `shown` does."""

@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Condition, Thread
 
@@ -124,6 +125,23 @@ def test_a_source_that_is_slower_than_it_says_is_no_row_of_gaps() -> None:
     clock = Clock(every=0.375)
     assert len(list(clock.run(Timed(float(i), 0.04, None) for i in range(60)))) == 60
     assert clock.gaps == 1
+
+
+def test_a_recording_at_an_address_waits_and_a_live_one_is_dropped(tmp_path: Path) -> None:
+    """Nobody takes before all has been read, or the inbox is full."""
+    encode(tmp_path / "a.mp4", 100), encode(tmp_path / "live.webm", 100, "vp9_webm", options={"live": "1"})
+    files = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), files) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        for name, live, dropped in (("a.mp4", None, 0), ("a.mp4", True, 16), ("live.webm", None, 16)):
+            feed = Feed(f"http://127.0.0.1:{server.server_port}/{name}", 0.2, bell=Condition(), live=live)
+            until = time.monotonic() + 20
+            while not feed.inbox.ended and len(feed.inbox._held) < (ROOM if not dropped else 99):
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            assert [number(s.pixels) for s in taken(feed)] == uniform_indices(100, 20)[dropped:], (name, live)
+            assert feed.inbox.dropped == dropped
+        server.shutdown()
 
 
 class Camera(BaseHTTPRequestHandler):
