@@ -7,10 +7,9 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gfnet_video.checkpoint import Card, save
-from gfnet_video.config import Config, StageConfig, dump_config
+from gfnet_video.config import Config, dump_config
 from gfnet_video.datasets.clips import Clips, FrameCache, build_cache
 from gfnet_video.datasets.interval import frame_interval
 from gfnet_video.datasets.manifest import Manifest
@@ -18,18 +17,18 @@ from gfnet_video.datasets.quarantine import without_quarantined
 from gfnet_video.datasets.source import CatalogSource, OwnSource, Source, keep_split
 from gfnet_video.datasets.truth import true_places
 from gfnet_video.errors import ConfigError, printable
-from gfnet_video.evaluation.metrics import StepLogits, accuracy
+from gfnet_video.evaluation.metrics import StepLogits
 from gfnet_video.evaluation.per_class import print_report, report_of
 from gfnet_video.files import write_text
 from gfnet_video.model import GFNet
 from gfnet_video.nn.exit_rule import ExitRule
-from gfnet_video.nn.folding import folded
-from gfnet_video.training.account import check_resumable, factor_accuracies, next_steps, provenance
+from gfnet_video.training.account import check_resumable, next_steps, provenance
 from gfnet_video.training.distributed import device_for, first_alone, here, joined, measured, ranks_of
+from gfnet_video.training.epoch_log import EpochLog, bar_of
 from gfnet_video.training.initial import initialise
 from gfnet_video.training.loading import training_recipe
 from gfnet_video.training.plan import check_fits
-from gfnet_video.training.trainer import Report, check_bad, train
+from gfnet_video.training.trainer import check_bad, train
 
 
 def train_session(
@@ -81,7 +80,7 @@ def _train(source: Source, config: Config, run: Path, place: torch.device, *, re
         check_bad(_unreadable(clips), len(clips), config.train.max_bad)  # before a batch is trained for nothing
         dev = clips_of(source.manifest("dev"), config, cache, console)
     model = model.to(place)
-    log = _Log(run, console, dev)
+    log = EpochLog(run, console, dev)
     with log.progress:
         train(model, clips, config, run, resume=resume, listen=log.batch, after_epoch=log.epoch)
     found = {"dev": log.latest or measured(model, dev)}
@@ -147,7 +146,7 @@ def make_mini(name: str, root: Path, console: Console) -> None:
     from gfnet_video.datasets.mini import generate
     from gfnet_video.datasets.mini_kinds import KINDS
 
-    with Progress(TextColumn(f"rendering {name}"), BarColumn(), TimeRemainingColumn(), console=console) as bar:
+    with bar_of(f"rendering {name}", console) as bar:
         task = bar.add_task("", total=None)
         generate(root, kind=KINDS[name], progress=lambda done, total: bar.update(task, completed=done, total=total))
 
@@ -158,9 +157,7 @@ def clips_of(manifest: Manifest, config: Config, folder: Path, console: Console,
     cache: FrameCache | None = None
     model = config.model
     if config.train.cache:
-        with Progress(
-            TextColumn(f"decoding {manifest.split}"), BarColumn(), TimeRemainingColumn(), console=console
-        ) as bar:
+        with bar_of(f"decoding {manifest.split}", console) as bar:
             task = bar.add_task("", total=len(manifest))
             cache = build_cache(
                 manifest,
@@ -191,55 +188,3 @@ def _unreadable(clips: Clips) -> list[str]:
     """What is wrong with clips, as far as decoding them into the cache has shown."""
     bad = clips.cache.bad if clips.cache is not None else {}
     return [f"{printable(clips.manifest.path(i))}: {reason}" for i, reason in bad.items()]
-
-
-class _Log:
-    """Progress on a terminal, one line an epoch elsewhere, and every epoch in run/log.jsonl."""
-
-    def __init__(self, run: Path, console: Console, dev: Clips) -> None:
-        self.run, self.console, self.dev = run, console, dev
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self.task = self.progress.add_task("", total=None)
-        self.reports: list[Report] = []
-        self.lost: set[str] = set()
-        self.latest: StepLogits | None = None
-
-    def batch(self, report: Report) -> None:
-        self.reports.append(report)
-        for wrong in report.lost:
-            if wrong not in self.lost:
-                self.console.print(f"left out: {wrong}", markup=False, highlight=False, soft_wrap=True)
-            self.lost.add(wrong)
-        words = f"{report.stage} {report.epoch + 1}/{report.epochs} loss {report.loss:.3f}"
-        self.progress.update(self.task, description=words, completed=report.batch, total=report.batches)
-
-    def epoch(self, model: GFNet, stage: StageConfig, epoch: int) -> None:
-        steps = self.latest = measured(folded(model), self.dev)
-        if not here().first:
-            self.reports.clear()
-            return
-        work, wait = sum(r.seconds for r in self.reports), sum(r.waiting for r in self.reports)
-        recent = self.reports[-50:]
-        row = {
-            "stage": stage.name,
-            "epoch": epoch + 1,
-            "loss": sum(r.loss for r in recent) / max(1, len(recent)),
-            "reward": sum(r.reward or 0.0 for r in recent) / max(1, len(recent))
-            if stage.patches == "sampled"
-            else None,
-            "dev_top1": accuracy(steps.logits[:, -1], steps.labels),
-            "dev_factors": factor_accuracies(steps.logits[:, -1], steps.labels, model.config.factors),
-            "seconds": round(work + wait, 1),
-            "waiting": round(wait / max(1e-9, work + wait), 3),
-            "bad": self.reports[-1].bad if self.reports else 0,
-        }
-        self.reports.clear()
-        with (self.run / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
-        self.console.print(json.dumps(row), markup=False, highlight=False, soft_wrap=True)
