@@ -59,6 +59,12 @@ int8 folder, or a float32 one with --precision bf16, before its exits are relied
     show_default=True,
     help="Frames computed together (what is fastest `bench` says); stored, and taken by infer.",
 )
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Leave MODEL as it is, and write a copy with the thresholds here; a bundled one is never changed.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -74,6 +80,7 @@ def command(
     engine: str,
     precision: str | None,
     chunk: int,
+    out: Path | None,
 ) -> int:
     import json
 
@@ -88,7 +95,7 @@ def command(
         raise click.UsageError(f"--budget and --{asked[0].replace('_', '-')} exclude each other")
     goal = Risk(max_drop, confidence) if budget is None else Budget(budget)
     with bar("calibrating", Console(stderr=True)) as progress:
-        subject = subject_of(model, engine, precision, side, progress)
+        subject = subject_of(model, engine, precision, side, progress, out=out)
         opened = open_unseen(subject.about.parting, source, data_name, split, data=data)
         result = calibrated(subject, opened, split, goal, chunk=chunk)
     click.echo(json.dumps(result, indent=1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gfnet_video import checkpoint
 from gfnet_video.checkpoint import find, rewrite_card
 from gfnet_video.datasets.clips import Clips, open_clips
 from gfnet_video.datasets.frame_cache import Progress
@@ -25,6 +28,7 @@ from gfnet_video.evaluation.calibration import Budget, Risk, calibrate
 from gfnet_video.evaluation.engine_steps import engine_step_logits
 from gfnet_video.evaluation.held_out import check_unseen
 from gfnet_video.evaluation.metrics import StepLogits, accuracy, readable, step_logits_of
+from gfnet_video.inference.export import check_new, new_folder
 from gfnet_video.inference.validity import conditions
 from gfnet_video.nn.exit_rule import ExitRule
 
@@ -46,27 +50,34 @@ def subject_of(
     precision: str | None = None,
     side: int | None = None,
     progress: Progress = lambda done, total: None,
+    *,
+    out: Path | None = None,
 ) -> Subject:
     """A checkpoint behind torch, or an exported folder behind one of its engines, as `open_engine` opens it.
 
     side: of the patches, None for the focus' own; the rule then holds for that side. progress: as `step_logits_of`
-    has it.
+    has it. out: a new folder, for a copy that keeps the rule in the place of this one.
 
-    Raises ConfigError, CheckpointError, DependencyError.
+    Raises ConfigError (also for a bundled model without `out`), CheckpointError, DependencyError.
     """
     folder = folder if exported(folder) else find(folder)
+    if out is None and folder.resolve().parent == checkpoint.BUNDLED.resolve():
+        raise ConfigError(f"{folder.name} came with the package, which stays as it is; give --out FOLDER for a copy")
+    if out is not None:
+        check_new(out)
     opened = open_engine(folder, engine, side=side, precision=precision)
-    if isinstance(opened, TorchEngine):
-        model = opened.model
-
-        def rewrite(rule: ExitRule, valid: dict[str, Any]) -> None:
-            rewrite_card(folder, replace(model.card, rule=rule, valid_for=valid))
-
-        return Subject(opened.about, partial(step_logits_of, model, progress=progress), rewrite)
 
     def keep(rule: ExitRule, valid: dict[str, Any]) -> None:
-        keep_thresholds(folder, Thresholds(opened.about.precision, rule, valid))
+        with nullcontext(folder) if out is None else new_folder(out) as held:
+            if out is not None:
+                shutil.copytree(folder, held, dirs_exist_ok=True)
+            if isinstance(opened, TorchEngine):
+                rewrite_card(held, replace(opened.model.card, rule=rule, valid_for=valid))
+            else:
+                keep_thresholds(held, Thresholds(opened.about.precision, rule, valid))
 
+    if isinstance(opened, TorchEngine):
+        return Subject(opened.about, partial(step_logits_of, opened.model, progress=progress), keep)
     return Subject(opened.about, partial(engine_step_logits, opened, progress=progress), keep, opened.name)
 
 

@@ -48,10 +48,7 @@ def ready(folder: Path, form: str) -> list[str]:
     DependencyError."""
     if form not in SUFFIXES:
         raise ConfigError(unknown("form", form, SUFFIXES))
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{printable(folder)} holds something already; name a new folder, or remove it")
-    if folder.resolve() == Path.cwd():  # which cannot be replaced
-        raise ConfigError(f"{printable(folder)} is the working folder, which cannot be written anew; name a new folder")
+    check_new(folder)
     for package in ("onnx", "onnxscript"):
         if find_spec(package) is None:
             raise DependencyError.of(package, form)
@@ -59,6 +56,14 @@ def ready(folder: Path, form: str) -> list[str]:
     if READERS[form][0] not in engines:
         raise DependencyError.of(READERS[form][0], EXTRAS[READERS[form][0]])
     return engines
+
+
+def check_new(folder: Path) -> None:
+    """Raises ConfigError for a folder that holds something, and for one that cannot be replaced."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{printable(folder)} holds something already; name a new folder, or remove it")
+    if folder.resolve() == Path.cwd():
+        raise ConfigError(f"{printable(folder)} is the working folder, which cannot be written anew; name a new folder")
 
 
 @contextmanager

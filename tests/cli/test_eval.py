@@ -204,13 +204,22 @@ def test_calibrate_refuses_what_it_cannot_mean(
     assert words in capfd.readouterr().err
 
 
-def test_calibrate_knows_models_by_name(
-    checkpoint: Path, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_calibrate_leaves_a_bundled_model_as_it_is(
+    forty: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(checkpoint, tmp_path / "some.model")
-    monkeypatch.setattr("gfnet_video.checkpoint.BUNDLED", tmp_path)
-    assert run(["calibrate", "some.model", "--dataset", "sthv2", "--data", str(own), "--split", "dev"]) == 4
-    assert "5 calibration clips" in capfd.readouterr().err  # it came as far as counting them
+    bundled = Path(shutil.copytree(forty[1], tmp_path / "bundled" / "some.model"))
+    monkeypatch.setattr("gfnet_video.checkpoint.BUNDLED", bundled.parent)
+    before = {p.name: p.read_bytes() for p in bundled.iterdir()}
+    args = ["calibrate", "some.model", *forty[2:], "--max-drop", "98.5%", "--confidence", "50%"]
+    assert run(args) == 2
+    assert "some.model came with the package, which stays as it is; give --out FOLDER" in capfd.readouterr().err
+    out = tmp_path / "new" / "calibrated"
+    assert run([*args, "--out", str(out)]) == 1  # one of its clips is empty
+    assert load(out, verify=True).card.valid_for == json.loads(capfd.readouterr().out)["valid_for"]
+    assert {p.name: p.read_bytes() for p in bundled.iterdir()} == before
+    assert (out / "model.safetensors").read_bytes() == before["model.safetensors"]
+    assert run([*args, "--out", str(out)]) == 2
+    assert "calibrated holds something already" in capfd.readouterr().err
 
 
 def test_no_exit_and_confidence_exclude_each_other(verb: Verb, tree: Path) -> None:
