@@ -10,13 +10,16 @@ import click
 
 from gfnet_video.cli import options
 from gfnet_video.cli.main import VERBS
+from gfnet_video.cli.part import part
 from gfnet_video.cli.progress import tracked
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gfnet_video.engines.engine import About
+    from gfnet_video.engines.engine import About, Engine
     from gfnet_video.inference.report import Outcome
+    from gfnet_video.inference.runner import Options
+    from gfnet_video.video.worker import Limits
 
 DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 
@@ -58,6 +61,15 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
 @click.option("--jsonl", is_flag=True, help="One JSON object a line on stdout, as each video is done.")
 @click.option(
+    "--rows",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Add the JSON lines to FILE, and pass over inputs that have one there: run again after a kill to go on.",
+)
+@click.option(
+    "--part", callback=part, default=None, metavar="I/N", help="The I-th of N parts of the inputs: for N machines."
+)
+@click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
     default=None,
@@ -80,6 +92,8 @@ def command(
     jobs: int,
     as_json: bool,
     jsonl: bool,
+    rows: Path | None,
+    part: tuple[int, int] | None,
     picture: Path | None,
 ) -> int:
     import json
@@ -91,23 +105,30 @@ def command(
     from gfnet_video.inference.many import predict_many
     from gfnet_video.inference.overlay import picture_format
     from gfnet_video.inference.report import as_dict, json_line, print_table
+    from gfnet_video.inference.row_file import part_of
     from gfnet_video.inference.runner import Options
     from gfnet_video.inference.together import Load, in_words
-    from gfnet_video.video.worker import Limits
+    from gfnet_video.video.worker import LIMITS, Limits
 
     if no_exit and confidence is not None:
         raise click.UsageError("--no-exit and --confidence exclude each other")
-    if as_json and jsonl:
-        raise click.UsageError("--json and --jsonl exclude each other")
+    asked = {"--json": as_json, "--jsonl": jsonl, "--rows": rows is not None}
+    if len(given := [option for option, is_given in asked.items() if is_given]) > 1:
+        raise click.UsageError(f"{' and '.join(given)} exclude each other")
+    if rows is not None and picture is not None:
+        raise click.UsageError("--rows is for many inputs, --picture for a few; they exclude each other")
     if picture is not None:
         picture_format(picture)
     limits = None if limit_seconds is None else Limits(limit_seconds)
     paths = find_videos(inputs, note)
+    paths = paths if part is None else part_of(paths, *part)
     model = open_engine(name, engine, threads, side=side, precision=precision)
     notes, out = Console(stderr=True), Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     outcomes: list[Outcome] = []
     load = Load()
     how = Options(confidence, not no_exit, reader, chunk, ahead=ahead, shrink=shrink)
+    if rows is not None:
+        return _into_rows(rows, model, paths, how, limits or LIMITS, jobs, notes)
     found, hidden = predict_many(model, paths, how, limits, jobs=jobs, load=load), jsonl and sys.stdout.isatty()
     try:
         for outcome in tracked(found, "recognising", len(paths), notes, hidden=hidden or len(paths) == 1):
@@ -127,6 +148,31 @@ def command(
         notes.print(in_words(load, len(outcomes)), markup=False, highlight=False)
     say_vocabulary(model.about, notes)
     return finish(model.about, outcomes, picture, notes)
+
+
+def _into_rows(
+    rows: Path, model: Engine, paths: list[Path], how: Options, limits: Limits, jobs: int, notes: Console
+) -> int:
+    """Recognise what has no row yet; 1 where an input failed, now or before."""
+    from gfnet_video.inference.many import predict_many
+    from gfnet_video.inference.row_file import how_of, open_rows
+    from gfnet_video.inference.together import Load, in_words
+
+    load = Load()
+    with open_rows(rows, how_of(model, how)) as held:
+        left = [path for path in paths if held.lacks(path)]
+        found, added = predict_many(model, left, how, limits, jobs=jobs, load=load), 0
+        try:
+            for outcome in tracked(found, "recognising", len(left), notes):
+                held.add(outcome)
+                added += 1
+        finally:
+            failed = sum(held.failed.values())
+            words = f"{rows}: {added} rows added, {len(held.failed)} in all, of which {failed} failed"
+            notes.print(words, markup=False, highlight=False, soft_wrap=True)
+    if load.steps:
+        notes.print(in_words(load, added), markup=False, highlight=False)
+    return 1 if failed else 0
 
 
 def note(words: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gfnet_video.config import ModelConfig
 from gfnet_video.engines.engine import Engine
 from gfnet_video.engines.exported import HEAVY, Exported, graphs_needed
 from gfnet_video.engines.folder import READERS, Export, exported, graph_bytes, read_export
@@ -117,15 +118,19 @@ def fastest(engines: Sequence[Engine], seconds: float = PROBE) -> Engine:
 
 def _probed(engine: Engine, budget: float) -> float:
     """The least seconds of a walk's first steps, after one to warm up, within the budget."""
-    config = engine.about.config
-    noise = np.random.default_rng(0).integers(0, 256, (1, 3, config.frame_side, config.frame_side), np.uint8)
-    until, took = perf_counter() + budget, list[float]()
+    (frames, glanced), until, took = noise_of(engine.about.config), perf_counter() + budget, list[float]()
     while len(took) < 2 or perf_counter() < until:
         began = perf_counter()
-        own = [noise] * config.focus_frames if config.focus_frames else None
-        clip = [noise] * config.frames
-        with closing(engine.walk(own or clip, glance_frames=clip if own else None)) as turns:
+        with closing(engine.walk(frames, glance_frames=glanced)) as turns:
             for _ in turns:
                 pass
         took.append(perf_counter() - began)
     return min(took[1:])
+
+
+def noise_of(config: ModelConfig) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+    """A clip of one frame of noise again and again, the same each time, as `Engine.walk` takes it: frames (1,3,S,S),
+    and those of the glance where it has others."""
+    noise = np.random.default_rng(0).integers(0, 256, (1, 3, config.frame_side, config.frame_side), np.uint8)
+    clip = [noise] * config.frames
+    return ([noise] * config.focus_frames, clip) if config.focus_frames else (clip, None)
