@@ -64,10 +64,15 @@ DEFAULT_MODEL = "gfnet_tsm_mobilenetv2.mini"
     "--rows",
     type=click.Path(path_type=Path, dir_okay=False),
     default=None,
-    help="Add the JSON lines to FILE, and pass over inputs that have one there: run again after a kill to go on.",
+    help="Add the JSON lines to FILE, and pass over inputs that have one there: run again after a kill to go on. An "
+    "input that failed has one too; take that line off to try it again.",
 )
 @click.option(
-    "--part", callback=part, default=None, metavar="I/N", help="The I-th of N parts of the inputs: for N machines."
+    "--part",
+    callback=part,
+    default=None,
+    metavar="I/N",
+    help="The I-th of N parts of the inputs, by their names: for N machines, each with --rows of its own.",
 )
 @click.option(
     "--picture",
@@ -121,7 +126,7 @@ def command(
         picture_format(picture)
     limits = None if limit_seconds is None else Limits(limit_seconds)
     paths = find_videos(inputs, note)
-    paths = paths if part is None else part_of(paths, *part)
+    paths = paths if part is None else part_of(dict.fromkeys(paths), *part)
     model = open_engine(name, engine, threads, side=side, precision=precision)
     notes, out = Console(stderr=True), Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     outcomes: list[Outcome] = []
@@ -156,15 +161,17 @@ def _into_rows(
     """Recognise what has no row yet; 1 where an input failed, now or before."""
     from gfnet_video.inference.many import predict_many
     from gfnet_video.inference.row_file import how_of, open_rows
-    from gfnet_video.inference.together import Load, in_words
+    from gfnet_video.inference.together import Load, check_shares, in_words
 
-    load = Load()
-    with open_rows(rows, how_of(model, how)) as held:
-        left = [path for path in paths if held.lacks(path)]
-        found, added = predict_many(model, left, how, limits, jobs=jobs, load=load), 0
+    load, added = Load(), 0
+    if jobs > 1:
+        check_shares(model, how)
+    with open_rows(rows, how_of(model, how, paths, jobs=jobs)) as held:
+        left = [path for path in dict.fromkeys(paths) if held.lacks(path)]
+        found = predict_many(model, left, how, limits, jobs=jobs, load=load)
         try:
-            for outcome in tracked(found, "recognising", len(left), notes):
-                held.add(outcome)
+            for path, outcome in zip(left, tracked(found, "recognising", len(left), notes), strict=True):
+                held.add(path, outcome)
                 added += 1
         finally:
             failed = sum(held.failed.values())

@@ -69,8 +69,9 @@ def subject_of(
 
     def keep(rule: ExitRule, valid: dict[str, Any]) -> None:
         with nullcontext(folder) if out is None else new_folder(out) as held:
-            if out is not None:
-                shutil.copytree(folder, held, dirs_exist_ok=True)
+            for file in folder.iterdir() if out is not None else ():
+                if file.is_file():
+                    shutil.copyfile(file, held / file.name)  # not its rights: it may be for reading alone
             if isinstance(opened, TorchEngine):
                 rewrite_card(held, replace(opened.model.card, rule=rule, valid_for=valid))
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -59,11 +60,14 @@ def ready(folder: Path, form: str) -> list[str]:
 
 
 def check_new(folder: Path) -> None:
-    """Raises ConfigError for a folder that holds something, and for one that cannot be replaced."""
+    """Raises ConfigError for a folder that holds something, and for one that cannot be written or replaced."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{printable(folder)} holds something already; name a new folder, or remove it")
     if folder.resolve() == Path.cwd():
         raise ConfigError(f"{printable(folder)} is the working folder, which cannot be written anew; name a new folder")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        raise ConfigError(f"{printable(folder)} cannot be made: {printable(above)} cannot be written to; name another")
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -16,12 +18,13 @@ from gfnet_video.engines.engine import Engine
 from gfnet_video.engines.opening import noise_of
 from gfnet_video.errors import ConfigError, DataError, printable
 from gfnet_video.files import write_text
-from gfnet_video.inference.report import Outcome, encodable, json_line
+from gfnet_video.inference.report import Outcome, as_dict, encodable
 from gfnet_video.inference.runner import Options, rule_of
+from gfnet_video.inference.validity import stored_chunk
 
-T = TypeVar("T")
 HOW = ".how"  # beside the rows: under what they were made
-APART = 0.02  # of the largest logit: what engines and machines may differ by
+FIRST = b'{"path": '  # how each row begins
+APART = {"noise": 0.02, "centres": 0.05}  # of the largest: what engines and machines may differ by
 
 
 class RowFile:
@@ -33,12 +36,14 @@ class RowFile:
     def lacks(self, path: Path) -> bool:
         return encodable(os.fsdecode(path)) not in self.failed
 
-    def add(self, outcome: Outcome) -> None:
-        line = json_line(outcome)
-        self.file.write(line.encode() + b"\n")
+    def add(self, path: Path, outcome: Outcome) -> None:
+        """A row under the input's own name, also where it is one of its pictures that cannot be read."""
+        row, name = as_dict(outcome), encodable(os.fsdecode(path))
+        if row["path"] != name:
+            row = {"path": name, "error": f"{row['path']}: {row['error']}"}
+        self.file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         self.file.flush()
-        row = json.loads(line)
-        self.failed[row["path"]] = "error" in row
+        self.failed[name] = "error" in row
 
 
 @contextmanager
@@ -67,14 +72,15 @@ def _read(path: Path, file: BinaryIO) -> tuple[dict[str, bool], int]:
     """What has failed of the inputs that have a row, and how many bytes the whole lines have."""
     failed, whole = dict[str, bool](), 0
     for number, line in enumerate(file, 1):
-        if not line.endswith(b"\n"):
-            break
         try:
-            row = json.loads(line)
-            failed[row["path"]] = "error" in row
+            if line.endswith(b"\n"):
+                row = json.loads(line)
+                failed[row["path"]] = "error" in row
+                whole += len(line)
+            elif line[: len(FIRST)] != FIRST[: len(line)]:
+                raise ValueError("not the beginning of a row")
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"{printable(path)}: line {number} is no row of infer; name a new file") from error
-        whole += len(line)
     return failed, whole
 
 
@@ -86,43 +92,62 @@ def _check(path: Path, how: dict[str, Any], *, begun: bool) -> None:
         return
     try:
         held = json.loads(beside.read_text(encoding="utf-8"))
-        other = [name for name in how if name != "noise" and held[name] != how[name]]
-        said, wanted = np.asarray(held["noise"], float), np.asarray(how["noise"], float)
-        if not other and (said.shape != wanted.shape or abs(said - wanted).max() > APART * abs(wanted).max()):
-            other = ["model's weights"]
+        changed = [f"{name} {_short(held[name])}, now {_short(how[name])}" for name in how if _differs(name, held, how)]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ConfigError(
-            f"{printable(beside)}: does not say how the rows beside it were made; name a new file"
-        ) from error
-    if other:
-        changed = "; ".join(f"{n} {held[n]!r}, now {how[n]!r}" if n in how else n for n in other)
-        raise ConfigError(f"{printable(path)}: its rows were made otherwise ({changed}); name a new file")
+        words = "does not say how the rows beside it were made; name a new file"
+        raise ConfigError(f"{printable(beside)}: {words}") from error
+    if changed:
+        words = f"its rows were made otherwise ({'; '.join(changed)}); name a new file, or the options of then"
+        raise ConfigError(f"{printable(path)}: {words}")
 
 
-def how_of(engine: Engine, options: Options) -> dict[str, Any]:
-    """What answers depend on, in plain values; noise: what the networks say of a clip of it, patches in the middle."""
+def _differs(name: str, held: dict[str, Any], how: dict[str, Any]) -> bool:
+    if name not in APART:
+        return bool(held[name] != json.loads(json.dumps(how[name])))
+    one, other = (np.asarray(said[name], float) for said in (held, how))
+    return one.shape != other.shape or bool(
+        (abs(one - other) > APART[name] * max(1.0, abs(other).max(initial=0))).any()
+    )
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 200 else f"{text[:60]}..."
+
+
+def how_of(engine: Engine, options: Options, paths: Iterable[Path] = (), *, jobs: int = 1) -> dict[str, Any]:
+    """What answers, and the names of inputs, depend on, in plain values.
+
+    noise: what the networks say of a clip of it, patches in the middle; centres: where the policy looks on it.
+    """
     about = engine.about
     frames, glanced = noise_of(about.config)
-    centres = np.full((1, about.config.looks, 2), 0.5, np.float32) if about.config.focus else None
-    *_, last = engine.walk(frames, glance_frames=glanced, centres=centres)
+    middle = np.full((1, about.config.looks, 2), 0.5, np.float32) if about.config.focus else None
+    *_, last = engine.walk(frames, glance_frames=glanced, centres=middle)
+    free = [] if about.config.where == "oracle" else engine.walk(frames, glance_frames=glanced)
     rule = rule_of(about.rule, options)
     return {
         "model": about.model,
         "classes": list(about.classes),
+        "config": asdict(about.config),
         "precision": about.precision,
-        "patch_side": about.config.focus.side if about.config.focus else 0,
-        "chunk": options.chunk,
+        "chunk": 1 if jobs > 1 else options.chunk or stored_chunk(about),
         "shrink": options.shrink,
         "temperatures": list(rule.temperatures),
         "thresholds": list(rule.thresholds),
+        "folder": "" if all(path.is_absolute() for path in paths) else os.getcwd(),
         "noise": [round(float(x), 4) for x in last.logits[0]],
+        "centres": [[round(float(x), 4) for x in turn.centre[0]] for turn in free if turn.centre is not None],
     }
 
 
-def part_of(items: Sequence[T], part: int, parts: int) -> list[T]:
-    """The `part`-th of so many parts, counted from 1; together they are all items, each once.
+def part_of(paths: Iterable[Path], part: int, parts: int) -> list[Path]:
+    """The `part`-th of so many parts, counted from 1; together they are all paths, each once.
 
-    >>> part_of("abcdefg", 1, 3), part_of("abcdefg", 3, 3)
-    (['a', 'd', 'g'], ['c', 'f'])
+    Which it is depends on the name alone, so that all machines agree, whatever lies beside it.
+
+    >>> names = [Path(name) for name in "abcdefg"]
+    >>> [[path.name for path in part_of(names, part, 2)] for part in (1, 2)]
+    [['b', 'd', 'f'], ['a', 'c', 'e', 'g']]
     """
-    return list(items[part - 1 :: parts])
+    return [path for path in paths if zlib.crc32(os.fsencode(path)) % parts == part - 1]

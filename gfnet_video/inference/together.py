@@ -62,7 +62,7 @@ def predict_together(
     Raises ConfigError for a model whose clips cannot share their looks, and for a chunk, OSError where no process can
     be started.
     """
-    _check(engine, options)
+    check_shares(engine, options)
     config = engine.about.config
     cut = partial(cut_frame, frame_side=config.frame_side, short_side=config.short_side)
     crew = [
@@ -83,7 +83,8 @@ def predict_together(
             seat.worker.close()
 
 
-def _check(engine: Engine, options: Options) -> None:
+def check_shares(engine: Engine, options: Options) -> None:
+    """Raises ConfigError for a model whose clips cannot share their looks, and for a chunk."""
     if not shares_looks(engine.about.config):
         raise ConfigError(
             f"{engine.about.model}: looks at whole clips as one, or at a frame several times, or shares a patch, "

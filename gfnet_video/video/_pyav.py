@@ -112,15 +112,29 @@ def read_header(path: str) -> Header:
     """Open and close the file; nothing is decoded beyond what libav probes. Raises VideoError.
 
     Of a file that counts no frames (webm, MPEG streams) the packets are read as well: where the rate changes they are
-    not duration x fps. Where its end is missing, and they are fewer, what it claims is kept.
+    not duration x fps, and fps becomes the mean. Where its end is missing, and they are fewer, what it claims is kept.
     """
     with open_stream(path) as (container, stream):
         header, read = header_of(container, stream), Counters()
         if stream.frames:
             return header
         shown = sum(1 for p in _packets(container, stream, read) if _is_shown(p, stream))
-        claimed = (header.frames or 0) if read.broken or missing_bytes(path) else 0
-        return replace(header, frames=max(shown, claimed) or None)
+        if by_fields(stream.codec_context.name, shown, header.frames or 0):
+            return header
+        if (read.broken or missing_bytes(path)) and shown < (header.frames or 0):
+            return header
+        changes = header.duration and header.frames and abs(shown - header.frames) > max(1, shown // 50)
+        fps = shown / header.duration if changes and header.duration else header.fps
+        return replace(header, frames=shown or header.frames, fps=fps)
+
+
+def by_fields(codec: str, packets: int, frames: int) -> bool:
+    """Whether packets of H.264 hold a field each, two to a frame, as interlaced broadcasts may; frames: duration x fps.
+
+    >>> by_fields("h264", 199, 100), by_fields("h264", 150, 100), by_fields("vp9", 200, 100)
+    (True, False, False)
+    """
+    return codec == "h264" and frames > 0 and abs(packets - 2 * frames) <= max(2, frames // 50)
 
 
 def header_of(container: Any, stream: Any) -> Header:

@@ -96,9 +96,11 @@ class Feed:
         clock, counters, began = Clock(self.every), _pyav.Counters(), time.monotonic()
         with opened(self.name) as (container, stream):
             admit_picture(shown(self.name), stream.codec_context.width, stream.codec_context.height, LIMITS)
-            if self.live is None and is_recording(self.name, container):
+            waits = is_recording(self.name, container)
+            if self.live is None and waits:
                 self.inbox.drops = False
-            timed = clock.run(frames_of(container, stream, counters, arriving=is_live(self.name)))
+            arriving = is_live(self.name) and not waits
+            timed = clock.run(frames_of(container, stream, counters, arriving=arriving))
             for number, tick in enumerate(ticked(timed, self.every), 1):
                 if self.paced:
                     time.sleep(max(0.0, began + tick.seconds - time.monotonic()))

@@ -71,9 +71,9 @@ def is_live(name: str) -> bool:
 
 
 def is_recording(name: str, container: Any) -> bool:
-    """Whether an open address is a file after all, which waits: it says how long it lasts, and is sent no faster than
-    it is taken."""
-    return scheme_of(name) in ("http", "https", "tcp") and (container.duration or 0) > 0
+    """Whether an open address is a file after all, which waits: it says how long it lasts and how large it is. What is
+    live may say the one, of its first seconds, but not the other."""
+    return scheme_of(name) in ("http", "https") and (container.duration or 0) > 0 and container.size > 0
 
 
 @contextmanager

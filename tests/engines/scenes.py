@@ -92,8 +92,8 @@ def stream(stage: Stage) -> list[float]:
             states[i], found = other.slide(frame, states[i])
             assert found.index == wanted.index == min(index, 5), (other.name, found.index, wanted.index)
             assert found.centre is not None and wanted.centre is not None
-            apart[0] = max(apart[0], float(np.abs(found.logits - wanted.logits).max()))
-            apart[1] = max(apart[1], float(np.abs(found.centre - wanted.centre).max()))
+            far = [np.abs(found.logits - wanted.logits).max(), np.abs(found.centre - wanted.centre).max()]
+            apart = np.maximum(apart, far).tolist()  # which keeps what is no number
     return apart
 
 
@@ -104,7 +104,7 @@ def shared_looks(stage: Stage) -> float:
     for frames in stage.frames(6, 2):
         said = [e.look(frames[:who], [*m, None][:who]) for e, m in zip(engines, held, strict=True)]
         pairs = zip(*(s[1:] for s in said), strict=True)
-        apart = max([apart, *(float(np.abs(np.asarray(x) - np.asarray(y)).max()) for x, y in pairs)])
+        apart = float(np.max([apart, *(np.abs(np.asarray(x) - np.asarray(y)).max() for x, y in pairs)]))
         held, who = [s[0] for s in said], 2
     return apart
 

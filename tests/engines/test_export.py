@@ -81,6 +81,7 @@ def test_a_glance_at_the_clip_first_says_what_torch_says(scenes: dict[str, Any])
 
 def test_a_stream_says_what_torch_says(scenes: dict[str, Any]) -> None:
     """Logits after each of 15 frames of two streams, more than two windows, and the patches; on every engine."""
+    assert isinstance(scenes["stream"], list), scenes["stream"]
     logits, centres = scenes["stream"]
     assert logits < 1e-4 and centres < 1e-5
 
@@ -93,6 +94,7 @@ def test_an_exported_model_has_the_side_of_its_focus_alone(exported: Path) -> No
 
 def test_clips_that_share_looks_say_what_torch_says(scenes: dict[str, Any], exported: Path, clip: Path) -> None:
     """One clip a frame ahead of the other; and two files at once, without torch."""
+    assert isinstance(scenes["shared_looks"], float), scenes["shared_looks"]
     assert scenes["shared_looks"] < 1e-4
     alone = infer(exported, clip)
     args = ("infer", clip, clip, "--model", exported, "--jobs", 2, "--jsonl")
@@ -121,6 +123,7 @@ def test_infer_runs_it_without_torch_and_exits(
 @pytest.mark.skipif(find_spec("openvino") is None or not has_bf16(), reason="no openvino, or no bfloat16 in hardware")
 def test_openvino_computes_in_bf16_and_says_so(scenes: dict[str, Any]) -> None:
     """Not as float32 does, but nearly, however many frames at once, and thresholds of float32 are warned of."""
+    assert isinstance(scenes["bf16"], list), scenes["bf16"]
     precisions, sizes, apart, warnings = scenes["bf16"]
     assert precisions == ["float32", "bfloat16"] and sizes == [4, 2]
     assert all(1e-4 < far < 0.1 for far in apart), apart

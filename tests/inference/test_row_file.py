@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from gfnet_video.checkpoint import load
 from gfnet_video.cli.main import run
@@ -18,7 +19,7 @@ from gfnet_video.engines.torch_engine import TorchEngine
 from gfnet_video.errors import ConfigError
 from gfnet_video.inference import runner
 from gfnet_video.inference.row_file import how_of, open_rows, part_of
-from tests.clips import encode
+from tests.clips import encode, paint
 
 Infer = Callable[..., tuple[int, str]]
 
@@ -86,16 +87,30 @@ def test_parts_are_the_whole(infer: Infer, clips: Path, tmp_path: Path) -> None:
     for n in (1, 2):
         infer("--part", f"{n}/2", "--jobs", 2, rows=f"{n}.jsonl")
         parts += rows_in(tmp_path / f"{n}.jsonl")
-    assert [Path(r["path"]).name for r in parts] == ["0.mp4", "2.mp4", "4.mp4", "1.mp4", "3.mp4"]
     whole = {r["path"]: r.get("label") for r in rows_in(tmp_path / "whole.jsonl")}
-    assert {r["path"]: r.get("label") for r in parts} == whole
-    for count in range(1, 9):
-        found = [part_of(range(7), n, count) for n in range(1, count + 1)]
-        assert sorted(chain(*found)) == list(range(7)) and max(map(len, found)) - min(map(len, found)) <= 1
+    assert len(parts) == 5 and {r["path"]: r.get("label") for r in parts} == whole
+    names = [Path(f"/data/{n}.mp4") for n in range(1000)]
+    found = [part_of(names, n, 7) for n in range(1, 8)]
+    assert sorted(chain(*found)) == sorted(names) and all(100 < len(part) < 190 for part in found)
+    assert part_of([*names[:500], Path("/data/new.mp4"), *names[500:]], 3, 7)[-20:] == found[2][-20:]
+
+
+def test_an_input_is_done_once_whatever_of_it_is_broken(infer: Infer, clips: Path, tmp_path: Path) -> None:
+    """A folder of frames of which one is no picture; and a file that is named twice."""
+    frames = clips / "frames"
+    frames.mkdir()
+    for n in range(1, 7):
+        Image.fromarray(paint(n)).save(frames / f"{n:05}.png")
+    (frames / "00004.png").write_bytes(b"no picture")
+    code, err = infer(clips / "0.mp4")
+    rows = {r["path"]: r for r in rows_in(tmp_path / "rows.jsonl")}
+    assert code == 1 and "6 rows added, 6 in all, of which 2 failed" in err
+    assert rows[str(frames)]["error"].startswith(f"{frames / '00004.png'}: ")
+    assert "0 rows added, 6 in all, of which 2 failed" in infer(clips / "0.mp4")[1]
 
 
 def test_rows_that_were_made_otherwise_are_not_mixed(infer: Infer, checkpoint: Path, tmp_path: Path) -> None:
-    infer("--part", "1/5")
+    infer("--part", "1/5"), infer("--part", "2/5")
     rows = tmp_path / "rows.jsonl"
     before = rows.read_bytes()
     other = Path(shutil.copytree(checkpoint, tmp_path / "other"))
@@ -105,16 +120,38 @@ def test_rows_that_were_made_otherwise_are_not_mixed(infer: Infer, checkpoint: P
     model.save_pretrained(other)
     for args, how, words in (
         (("--confidence", 0.5), {}, "made otherwise (thresholds ["),
-        (("--chunk", 2), {}, "made otherwise (chunk None, now 2)"),
-        ((), {"model": other}, "made otherwise (model's weights)"),
+        (("--chunk", 2), {}, "made otherwise (chunk 1, now 2)"),
+        ((), {"model": other}, "made otherwise (noise ["),
     ):
         code, err = infer(*args, **how)
         assert code == 2 and words in err and "name a new file" in err
+    policy = Path(shutil.copytree(checkpoint, tmp_path / "policy"))
+    model = load(policy)
+    with torch.no_grad():
+        model.policy.heat.weight.mul_(-1)  # type: ignore[union-attr, operator]
+    model.save_pretrained(policy)
+    code, err = infer(model=policy)
+    assert code == 2 and "made otherwise (centres [[" in err and "noise" not in err
+    assert infer("--part", "1/5", "--chunk", 1)[0] in (0, 1)  # what it takes by itself
     rows.with_name("rows.jsonl.how").unlink()
     assert infer()[0] == 2 and rows.read_bytes() == before
-    rows.write_text('{"label": 3}\n')
-    code, err = infer()
-    assert code == 4 and "rows.jsonl: line 1 is no row of infer" in err
+    for words in ('{"label": 3}\n', '{"a.mp4": 3}', "[", "\n"):  # a file of something else, by mistake
+        rows.write_text(words)
+        code, err = infer()
+        assert code == 4 and "rows.jsonl: line 1 is no row of infer" in err and rows.read_text() == words
+
+
+def test_names_are_those_of_one_working_folder(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Files of one name in two folders are two inputs."""
+    rows = tmp_path / "rows.jsonl"
+    for day, code in (("one", 0), ("two", 2)):
+        (tmp_path / day).mkdir()
+        encode(tmp_path / day / "a.mp4", 12)
+        monkeypatch.chdir(tmp_path / day)
+        assert run(["infer", "a.mp4", "--model", str(checkpoint), "--rows", str(rows)]) == code
+    assert f'folder "{tmp_path / "one"}", now "{tmp_path / "two"}"' in capfd.readouterr().err
 
 
 def test_two_runs_do_not_add_to_one_file(checkpoint: Path, tmp_path: Path) -> None:

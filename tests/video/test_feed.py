@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -127,20 +128,48 @@ def test_a_source_that_is_slower_than_it_says_is_no_row_of_gaps() -> None:
     assert clock.gaps == 1
 
 
-def test_a_recording_at_an_address_waits_and_a_live_one_is_dropped(tmp_path: Path) -> None:
-    """Nobody takes before all has been read, or the inbox is full."""
+class Live(BaseHTTPRequestHandler):
+    """A file's bytes, without a word of how many there are, as what is live is sent."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write((Path(self.server.folder) / self.path[1:]).read_bytes())  # type: ignore[attr-defined]
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+class Files(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("name", "live", "dropped"),
+    [("a.mp4", None, 0), ("a.mp4", True, 16), ("live.webm", None, 16), ("fragments.mp4", None, 16)],
+)
+def test_a_recording_at_an_address_waits_and_what_is_live_is_dropped(
+    tmp_path: Path, name: str, live: bool | None, dropped: int
+) -> None:
+    """Nobody takes before all has been read, or the inbox has stood full for a while."""
+    fragments = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "500000"}
     encode(tmp_path / "a.mp4", 100), encode(tmp_path / "live.webm", 100, "vp9_webm", options={"live": "1"})
-    files = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), files) as server:
+    encode(tmp_path / "fragments.mp4", 100, options=fragments)
+    handler = partial(Files, directory=str(tmp_path)) if name == "a.mp4" else Live
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.folder = tmp_path  # type: ignore[attr-defined]
         Thread(target=server.serve_forever, daemon=True).start()
-        for name, live, dropped in (("a.mp4", None, 0), ("a.mp4", True, 16), ("live.webm", None, 16)):
-            feed = Feed(f"http://127.0.0.1:{server.server_port}/{name}", 0.2, bell=Condition(), live=live)
-            until = time.monotonic() + 20
-            while not feed.inbox.ended and len(feed.inbox._held) < (ROOM if not dropped else 99):
-                assert time.monotonic() < until
-                time.sleep(0.01)
-            assert [number(s.pixels) for s in taken(feed)] == uniform_indices(100, 20)[dropped:], (name, live)
-            assert feed.inbox.dropped == dropped
+        feed = Feed(f"http://127.0.0.1:{server.server_port}/{name}", 0.2, bell=Condition(), live=live)
+        until = time.monotonic() + 20
+        while time.monotonic() < until and not feed.inbox.ended and (dropped or len(feed.inbox._held) < ROOM):
+            time.sleep(0.01)
+        time.sleep(0.0 if dropped else 0.3)
+        assert (len(feed.inbox._held), feed.inbox.dropped) == (ROOM, dropped)
+        shots: list[Shot] = []
+        with nullcontext() if name == "a.mp4" else pytest.raises(VideoError, match="breaks off after 100 frames"):
+            shots.extend(taken(feed))
+        assert [number(s.pixels) for s in shots] == uniform_indices(100, 20)[dropped:]
         server.shutdown()
 
 
