@@ -1,4 +1,4 @@
-"""PyAV: what a file's header claims, and its frames in sequence or proven by their timestamps."""
+"""PyAV: a file's packets, and its frames in sequence or proven by their timestamps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -17,13 +17,10 @@ import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 
 from gfnet_video.errors import VideoError
-from gfnet_video.video.extent import missing_bytes
 
 # Containers of video. Playlists, picture sequences and scripts, which can name further files, are not among them.
 FORMATS = "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,gif,h264,hevc,m4v,ivf,mxf,nut,rm,dv,yuv4mpegpipe"
 OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
-# These store when each frame is shown. AVI does not: its times are guessed from the order of storage.
-TIMED = {"mov", "matroska"}
 
 
 class NoStream(VideoError):
@@ -48,21 +45,6 @@ class Counters:
     failed: int = 0
     broken: str = ""
     closed: bool = False
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself. frames: counted by the file, or duration x fps; duration: seconds; timed: the
-    container stores presentation times; turns: it stores how frames are to be turned or mirrored, as phones write it.
-    """
-
-    frames: int | None
-    fps: float | None
-    duration: float | None
-    width: int
-    height: int
-    timed: bool
-    turns: bool
 
 
 @contextmanager
@@ -108,60 +90,13 @@ def reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def read_header(path: str) -> Header:
-    """Open and close the file; nothing is decoded beyond what libav probes. Raises VideoError.
-
-    Of a file that counts no frames (webm, MPEG streams) the packets are read as well: where the rate changes they are
-    not duration x fps, and fps becomes the mean. Where its end is missing, and they are fewer, what it claims is kept.
-    """
-    with open_stream(path) as (container, stream):
-        header, read = header_of(container, stream), Counters()
-        if stream.frames:
-            return header
-        shown = sum(1 for p in _packets(container, stream, read) if _is_shown(p, stream))
-        if by_fields(stream.codec_context.name, shown, header.frames or 0):
-            return header
-        if (read.broken or missing_bytes(path)) and shown < (header.frames or 0):
-            return header
-        changes = header.duration and header.frames and abs(shown - header.frames) > max(1, shown // 50)
-        fps = shown / header.duration if changes and header.duration else header.fps
-        return replace(header, frames=shown or header.frames, fps=fps)
-
-
-def by_fields(codec: str, packets: int, frames: int) -> bool:
-    """Whether packets of H.264 hold a field each, two to a frame, as interlaced broadcasts may; frames: duration x fps.
-
-    >>> by_fields("h264", 199, 100), by_fields("h264", 150, 100), by_fields("vp9", 200, 100)
-    (True, False, False)
-    """
-    return codec == "h264" and frames > 0 and abs(packets - 2 * frames) <= max(2, frames // 50)
-
-
-def header_of(container: Any, stream: Any) -> Header:
-    """What an open file claims."""
-    rate = stream.average_rate or stream.guessed_rate
-    fps = float(rate) if rate else None
-    duration = _duration(container, stream)
-    frames = int(stream.frames) or None
-    if frames is None and fps and duration:
-        frames = max(1, round(fps * duration))
-    forms, context = set(container.format.name.split(",")), stream.codec_context
-    return Header(frames, fps, duration, context.width, context.height, bool(TIMED & forms), "mov" in forms)
-
-
-def _duration(container: Any, stream: Any) -> float | None:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration and container.duration > 0 else None
-
-
 def packet_times(path: str) -> list[tuple[int | None, bool]]:
     """(presentation time, is it a keyframe) of every packet that is shown; the file is read, nothing decoded."""
     with open_stream(path) as (container, stream):
-        return [(p.pts, p.is_keyframe) for p in _packets(container, stream, Counters()) if _is_shown(p, stream)]
+        return [(p.pts, p.is_keyframe) for p in packets_of(container, stream, Counters()) if is_shown(p, stream)]
 
 
-def _is_shown(packet: Any, stream: Any) -> bool:
+def is_shown(packet: Any, stream: Any) -> bool:
     """Whether a packet gives a frame: not one to be discarded, nor of VP8 one for later frames to refer to alone, whose
     first byte says so (RFC 6386, 9.1)."""
     if not packet.size or packet.is_discard:
@@ -169,7 +104,7 @@ def _is_shown(packet: Any, stream: Any) -> bool:
     return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
 
 
-def _packets(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
+def packets_of(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
     """The packets up to the first that cannot be read, then the empty one that empties the decoder."""
     packets = container.demux(stream)
     while True:
@@ -186,7 +121,7 @@ def _packets(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
 
 def decode(container: Any, stream: Any, counters: Counters) -> Iterator[Any]:
     """Frames as the decoder gives them, packet by packet; a packet that cannot be decoded gives none."""
-    for packet in _packets(container, stream, counters):
+    for packet in packets_of(container, stream, counters):
         if counters.closed:
             return
         counters.packets += bool(packet.size)

@@ -14,6 +14,7 @@ from statistics import median
 from gfnet_video.errors import ConfigError, VideoError, unknown
 from gfnet_video.video import _pyav
 from gfnet_video.video.extent import missing_bytes
+from gfnet_video.video.header import Header, header_of
 from gfnet_video.video.picture import is_picture, read_picture
 from gfnet_video.video.sandbox import LIMITS, Failure, Limits, each
 
@@ -83,7 +84,7 @@ class Rejected(VideoError):
 class _Walk:
     """What decoding a whole file showed."""
 
-    header: _pyav.Header | None = None
+    header: Header | None = None
     counted: int = 0  # frames that the header counts, those that it hides left out; 0 where it counts none
     seconds: float = 0.0  # of one tick of `times`
     times: list[int] = field(default_factory=list)
@@ -155,7 +156,7 @@ def admit_picture(path: str, width: int, height: int, limits: Limits) -> None:
 def _decode(path: str, limits: Limits, walk: _Walk) -> None:
     end = time.monotonic() + limits.seconds
     with _pyav.open_stream(path) as (container, stream):
-        walk.header = header = _pyav.header_of(container, stream)
+        walk.header = header = header_of(container, stream)
         admit_picture(path, header.width, header.height, limits)
         walk.seconds = float(stream.time_base or 0)
         for frame in _pyav.decode(container, stream, walk.counters):

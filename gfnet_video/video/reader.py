@@ -20,6 +20,7 @@ import numpy as np
 
 from gfnet_video.errors import ConfigError, VideoError, unknown
 from gfnet_video.video import _decord, _pyav
+from gfnet_video.video.header import read_header
 
 READERS = ("auto", "decord", "pyav")
 ABSURD = 10_000_000  # frames that a header may claim: Decord makes a table of them, and aborts where memory ends
@@ -63,7 +64,7 @@ class VideoReader:
         self.reader = "decord" if self.wanted == "auto" else self.wanted
         self.proof = "sequence"
         self.counters = _pyav.Counters()
-        self._header = _pyav.read_header(self.path)
+        self._header = read_header(self.path)
         self.fps, self.duration = self._header.fps, self._header.duration
         self.width, self.height = self._header.width, self._header.height
         self._count: int | None = None
