@@ -155,6 +155,12 @@ def find(name: str | Path) -> Path:
     raise CheckpointError(unknown("model", name, list_models()))
 
 
+def is_bundled(name: str | Path) -> bool:
+    """Whether a name, or a folder, is that of a model which came with the package."""
+    folder = Path(name) if Path(name).exists() else BUNDLED / str(name)
+    return folder.is_dir() and folder.resolve().parent == BUNDLED.resolve()
+
+
 def list_models(pattern: str = "*") -> list[str]:
     """The names of the bundled models that fit a pattern such as `*mini*`, as timm's function of this name.
 

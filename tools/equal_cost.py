@@ -17,7 +17,12 @@ from tools.mini_runs import config_of, cost_of
 
 # Of each GFNet the static networks that cost what it can be made to cost: glance first spends a glance-side network,
 # whose accuracy it then has, before its first patch.
-EQUALS = {"streaming": ("glance", "smaller"), "gfnet": ("smaller", "small"), "gfnet_tiny": ("glance", "smaller")}
+EQUALS = {
+    "streaming": ("glance", "smaller"),
+    "gfnet": ("smaller", "small"),
+    "gfnet_48": ("smaller", "small"),
+    "gfnet_tiny": ("glance", "smaller"),
+}
 STRETCHED = tuple(0.8 + 0.0125 * i for i in reversed(range(32)))  # budgets, as parts of the cost
 
 

@@ -59,6 +59,7 @@ TINY = (
     "model.glance.side=32",
     "train.initial_glance=runs/tsm_mobilenetv2_tiny/model",
 )
+PATCH_48 = ("name=gfnet_tsm_mobilenetv2_patch48_first", "model.focus.side=48")
 GLANCE_LONG = ("name=tsm_mobilenetv2_glance_long", "train.stages.0.epochs=16")
 LONG = (
     "name=gfnet_tsm_mobilenetv2_long_first",
@@ -74,6 +75,7 @@ RECIPES = {
     "small": _static("static TSM at no less cost than GFNet with exits, side 52", "small", 52),
     "gfnet": Recipe("GFNet, glance first", FIRST, cost=0.355),
     "gfnet_tiny": Recipe("GFNet, glance first, glance of side 32", FIRST, TINY, cost=0.3),
+    "gfnet_48": Recipe("GFNet, glance first, patches of 48", FIRST, PATCH_48, cost=0.355),
     "gfnet_long": Recipe("GFNet, glance first, glance and focus learned twice as long", FIRST, LONG, cost=0.355),
     "streaming": Recipe("GFNet, interleaved (streaming)", "mini_mobilenetv2_gfnet", max_drop=0.01),
     "random": Recipe("patches at random", "mini_mobilenetv2_control", _control("random")),

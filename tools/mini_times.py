@@ -27,7 +27,7 @@ from gfnet_video.inference.under_way import from_memory, in_seats
 from tools.mini_runs import FAMILIES, model_of, recipe_of
 
 TIMED, BATCH, ROUNDS = 128, 16, 9
-WITH_EXITS = ("gfnet", "gfnet_long", "gfnet_tiny")  # what is timed beside the full-frame network
+WITH_EXITS = ("gfnet", "gfnet_48", "gfnet_long", "gfnet_tiny")  # what is timed beside the full-frame network
 Round = Callable[[], float]  # runs all clips; milliseconds a clip
 
 

@@ -86,6 +86,8 @@ def command(
 
     from rich.console import Console
 
+    from gfnet_video.checkpoint import is_bundled
+    from gfnet_video.errors import ConfigError
     from gfnet_video.evaluation.calibration import Budget, Risk
     from gfnet_video.evaluation.held_out import open_unseen
     from gfnet_video.evaluation.session import calibrated, subject_of
@@ -94,6 +96,8 @@ def command(
     if budget is not None and asked:
         raise click.UsageError(f"--budget and --{asked[0].replace('_', '-')} exclude each other")
     goal = Risk(max_drop, confidence) if budget is None else Budget(budget)
+    if out is None and is_bundled(model):
+        raise ConfigError(f"{model.name} came with the package, which stays as it is; give --out FOLDER for a copy")
     with bar("calibrating", Console(stderr=True)) as progress:
         subject = subject_of(model, engine, precision, side, progress, out=out)
         opened = open_unseen(subject.about.parting, source, data_name, split, data=data)

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gfnet_video import checkpoint
 from gfnet_video.checkpoint import find, rewrite_card
 from gfnet_video.datasets.clips import Clips, open_clips
 from gfnet_video.datasets.frame_cache import Progress
@@ -58,11 +57,9 @@ def subject_of(
     side: of the patches, None for the focus' own; the rule then holds for that side. progress: as `step_logits_of`
     has it. out: a new folder, for a copy that keeps the rule in the place of this one.
 
-    Raises ConfigError (also for a bundled model without `out`), CheckpointError, DependencyError.
+    Raises ConfigError, CheckpointError, DependencyError.
     """
     folder = folder if exported(folder) else find(folder)
-    if out is None and folder.resolve().parent == checkpoint.BUNDLED.resolve():
-        raise ConfigError(f"{folder.name} came with the package, which stays as it is; give --out FOLDER for a copy")
     if out is not None:
         check_new(out)
     opened = open_engine(folder, engine, side=side, precision=precision)
