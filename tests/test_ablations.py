@@ -16,7 +16,7 @@ from gfnet_video.evaluation.metrics import StepLogits
 from gfnet_video.model import GFNet
 from tests.test_mini_table import OBJECTS, row
 from tools import ablations
-from tools.mini_runs import ABLATIONS, RECIPES, config_of, cost_of, recipe_of
+from tools.mini_runs import ABLATIONS, BUNDLES, RECIPES, config_of, cost_of, recipe_of
 
 CHANGED = {"gru": 1, "no_shift": 1, "past": 1, "shared": 2, "two_looks": 2, "side_48": 1, "alone": 1, "aside": 1}
 
@@ -53,14 +53,15 @@ def test_a_network_is_measured_with_all_looks_and_within_a_third(monkeypatch: py
     labels, dice = torch.arange(200) % 40, torch.Generator().manual_seed(0)
     surer = torch.linspace(0, 30, 9)[:, None] * torch.nn.functional.one_hot(labels, 40)[:, None]
     steps = StepLogits(torch.randn(200, 9, 40, generator=dice) + surer, labels, torch.empty(0), {}, 0.0)
-    folder = BUNDLED / "gfnet_tsm_mobilenetv2_glance_first.mini"
+    bundled, name = BUNDLES["bundled_first"]
+    folder = BUNDLED / name
     monkeypatch.setattr(ablations, "model_of", lambda key, *_: folder if key == "gfnet" else Path("nowhere"))
     monkeypatch.setattr(ablations, "open_clips", lambda manifest, *_: manifest)
     monkeypatch.setattr(ablations, "step_logits_of", lambda _, clips: clips.steps)
     split = SimpleNamespace(labels=labels.numpy(), steps=steps)
     whole, third = ablations.measured(split, split, Path())  # type: ignore[arg-type]
     assert (whole.key, third.key) == ("gfnet", "gfnet+third")
-    assert whole.right.all() and whole.gmacs == pytest.approx(costs_of(GFNet(config_of("gfnet").model).eval())[-1])
+    assert whole.right.all() and whole.gmacs == pytest.approx(costs_of(GFNet(config_of(bundled).model).eval())[-1])
     assert third.gmacs is not None and 0.06 < third.gmacs <= cost_of("full") / 3
     assert 0.5 < third.right.mean() <= 1
 

@@ -49,20 +49,33 @@ CLAIMS = (
     ("bundled+exits", "bundled"),
     ("bundled_first+exits", "full"),
 )
-# What the README shows of it: rows, and claims.
+# What the README shows of it: rows, claims, and whose times.
 SHOWN = (
-    *("full", "glance", "small", "gfnet", "gfnet+exits", "gfnet_long+exits", "streaming+exits"),
+    *(
+        "full",
+        "glance",
+        "smaller",
+        "small",
+        "gfnet",
+        "gfnet+exits",
+        "gfnet_48+exits",
+        "gfnet_long+exits",
+        "streaming+exits",
+    ),
     *("random", "centre", "oracle", "bundled+exits", "bundled_first+exits"),
 )
 CLAIMED = (
     ("gfnet+exits", "full"),
+    ("gfnet_48+exits", "full"),
     ("gfnet_long+exits", "full"),
     ("gfnet+exits", "gfnet"),
-    ("gfnet+as_small", "small"),
+    ("gfnet_48+as_small", "small"),
+    ("gfnet_48+as_smaller", "smaller"),
     ("gfnet_tiny+as_glance", "glance"),
     ("ppo", "centre"),
     ("end_to_end", "centre"),
 )
+SHOWN_TIMES = ("gfnet", "gfnet_48")
 
 
 def claims(rows: list[Row], objects: np.ndarray) -> list[dict[str, Any]]:
@@ -133,10 +146,10 @@ def summary(result: dict[str, Any]) -> str:
     told = {(titles.get(of), titles.get(against)) for of, against in CLAIMED}
     kept = [d for d in result["differences"] if (d["of"], d["against"]) in told]
     lines += ["", *_differences(result | {"differences": kept})]
-    for engine, timed in _by("engine", result["times"]).items():
-        ratio = {t["family"]: f"{t['ratio']:.2f}" for t in timed if t["key"] == "gfnet"}
-        words = f"time of GFNet with exits beside the full frame's, {engine}"
-        lines.append("| " + " | ".join([words, *(ratio.get(f, "") for f in families)]) + " |")
+    for key, (engine, timed) in product(SHOWN_TIMES, _by("engine", result["times"]).items()):
+        if ratio := {t["family"]: f"{t['ratio']:.2f}" for t in timed if t["key"] == key}:
+            words = f"time of {TITLES[key]}, with exits, beside the full frame's, {engine}"
+            lines.append("| " + " | ".join([words, *(ratio.get(f, "") for f in families)]) + " |")
     return "\n".join(lines) + "\n"
 
 
