@@ -148,6 +148,6 @@ def part_of(paths: Iterable[Path], part: int, parts: int) -> list[Path]:
 
     >>> names = [Path(name) for name in "abcdefg"]
     >>> [[path.name for path in part_of(names, part, 2)] for part in (1, 2)]
-    [['b', 'd', 'f'], ['a', 'c', 'e', 'g']]
+    [['d', 'e', 'f', 'g'], ['a', 'b', 'c']]
     """
     return [path for path in paths if zlib.crc32(os.fsencode(path)) % parts == part - 1]
