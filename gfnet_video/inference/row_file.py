@@ -105,9 +105,8 @@ def _differs(name: str, held: dict[str, Any], how: dict[str, Any]) -> bool:
     if name not in APART:
         return bool(held[name] != json.loads(json.dumps(how[name])))
     one, other = (np.asarray(said[name], float) for said in (held, how))
-    return one.shape != other.shape or bool(
-        (abs(one - other) > APART[name] * max(1.0, abs(other).max(initial=0))).any()
-    )
+    room = APART[name] * max(1.0, abs(other).max(initial=0.0))
+    return one.shape != other.shape or not np.allclose(one, other, rtol=0.0, atol=room)
 
 
 def _short(value: object) -> str:
